@@ -1,0 +1,128 @@
+/** Data types: their names, sizes, and the typed arrays that carry them. */
+import { describe, expected, PapoError } from "./errors.js";
+
+/** Names of the element types. `float16` and `bfloat16` are the storage formats IEEE binary16 and bfloat16. */
+export const DTYPES = ["float32", "float16", "bfloat16", "float64", "int32"] as const;
+export type DType = (typeof DTYPES)[number];
+
+/** What logits may be. */
+export type LogitsDType = "float32" | "float16" | "bfloat16";
+
+/** The typed array that carries each dtype; `float16` is a `Float16Array` where the runtime has one. */
+export interface DTypeArrays {
+  float32: Float32Array;
+  float16: Uint16Array | Float16Array;
+  bfloat16: Uint16Array;
+  float64: Float64Array;
+  int32: Int32Array;
+}
+export type ArrayOf<D extends DType> = DTypeArrays[D];
+export type TensorArray = DTypeArrays[DType];
+
+/** Bytes of one element. */
+export const BYTES_PER_ELEMENT: Readonly<Record<DType, number>> = {
+  float32: 4,
+  float16: 2,
+  bfloat16: 2,
+  float64: 8,
+  int32: 4,
+};
+
+/** The runtime's own Float16Array constructor, if it has one (Node 24 and later). */
+export const Float16ArrayConstructor: Float16ArrayConstructor | undefined = (
+  globalThis as { Float16Array?: Float16ArrayConstructor }
+).Float16Array;
+
+export function isDType(value: unknown): value is DType {
+  return (DTYPES as readonly unknown[]).includes(value);
+}
+
+/**
+ * The dtype of `data`: the one said, checked against the array's class, or the one its class implies.
+ * A Uint16Array implies nothing: it may be float16 or bfloat16, so its dtype must be said.
+ */
+export function dtypeOf(where: string, name: string, data: unknown, said?: DType): DType {
+  if (said !== undefined && !isDType(said)) {
+    throw expected(
+      "ERR_DTYPE",
+      where,
+      `${name}.dtype to be one of ${DTYPES.join(", ")}`,
+      describe(said),
+    );
+  }
+  const allowed = dtypesOfClass(data);
+  if (allowed === undefined) {
+    throw expected(
+      "ERR_DTYPE",
+      where,
+      `${name} to be a Float32Array, Float64Array, Int32Array, Uint16Array or Float16Array`,
+      describe(data),
+    );
+  }
+  if (said === undefined) {
+    const [only, ...rest] = allowed;
+    if (only !== undefined && rest.length === 0) return only;
+    throw expected(
+      "ERR_DTYPE",
+      where,
+      `the dtype of ${name} to be said ("float16" or "bfloat16"), since a Uint16Array may hold either`,
+      "none",
+    );
+  }
+  if (!allowed.includes(said)) {
+    throw expected("ERR_DTYPE", where, `${name} to hold ${said}`, describe(data));
+  }
+  return said;
+}
+
+function dtypesOfClass(data: unknown): readonly DType[] | undefined {
+  switch (typedArrayClass(data)) {
+    case "Float32Array":
+      return ["float32"];
+    case "Float64Array":
+      return ["float64"];
+    case "Int32Array":
+      return ["int32"];
+    case "Uint16Array":
+      return ["float16", "bfloat16"];
+    case "Float16Array":
+      return ["float16"];
+    default:
+      return undefined;
+  }
+}
+
+const typedArrayTag = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)?.get;
+
+/** Class name of a typed array by its internal slot (a subclass or a forged toStringTag cannot lie), else undefined. */
+export function typedArrayClass(value: unknown): string | undefined {
+  return typedArrayTag?.call(value) as string | undefined;
+}
+
+/** A fresh zero-filled array for `length` elements of `dtype`; throws ERR_OUT_OF_MEMORY where there is no room for it. */
+export function allocate<D extends DType>(dtype: D, length: number): ArrayOf<D> {
+  try {
+    return new (arrayConstructor(dtype))(length) as ArrayOf<D>;
+  } catch (cause) {
+    const message = `[allocate] no memory for ${length} elements of ${dtype}`;
+    throw new PapoError("ERR_OUT_OF_MEMORY", message, { cause });
+  }
+}
+
+function arrayConstructor(dtype: DType): new (length: number) => TensorArray {
+  switch (dtype) {
+    case "float32":
+      return Float32Array;
+    case "float64":
+      return Float64Array;
+    case "int32":
+      return Int32Array;
+    case "bfloat16":
+      return Uint16Array;
+    case "float16":
+      return Float16ArrayConstructor ?? Uint16Array;
+  }
+}

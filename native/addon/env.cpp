@@ -1,0 +1,22 @@
+#include "addon/env.hpp"
+
+#include "cpu/backend.hpp"
+#include "cuda/backend.hpp"
+
+namespace papo::addon {
+
+using Holder = std::shared_ptr<EnvState>;
+
+void create_state(Napi::Env env) {
+  auto* holder = new Holder(std::make_shared<EnvState>());
+  EnvState& state = **holder;
+  state.startup = cpu::register_cpu_kernels(state.registry);
+  cuda::register_cuda_kernels(state.registry);
+  env.SetInstanceData<Holder>(holder);
+  // Runs before the instance data is deleted.
+  env.AddCleanupHook([closing = *holder] { closing->closing.store(true); });
+}
+
+std::shared_ptr<EnvState> state_of(Napi::Env env) { return *env.GetInstanceData<Holder>(); }
+
+}  // namespace papo::addon

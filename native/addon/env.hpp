@@ -1,0 +1,28 @@
+// What one JavaScript environment (the main thread, a worker) owns of the addon. There is no other state.
+#pragma once
+
+#include <napi.h>
+
+#include <atomic>
+#include <memory>
+
+#include "core/status.hpp"
+#include "ops/registry.hpp"
+
+namespace papo::addon {
+
+struct EnvState {
+  Registry registry;
+  /// Why no op can run (PAPO_CPU_ISA names what is not there), or ok.
+  Status startup;
+  /// Set when the environment goes down: work in flight stops at its next block of rows.
+  std::atomic<bool> closing{false};
+};
+
+/// Makes the environment's state and ties it to its life.
+void create_state(Napi::Env env);
+
+/// Shared, so that work in flight keeps it until it ends.
+std::shared_ptr<EnvState> state_of(Napi::Env env);
+
+}  // namespace papo::addon

@@ -1,0 +1,15 @@
+// Status -> JavaScript Error with `code` and, where there is one, `row`.
+#pragma once
+
+#include <napi.h>
+
+#include "core/status.hpp"
+
+namespace papo::addon {
+
+Napi::Value to_error(Napi::Env env, const Status& status);
+
+/// Throws into JavaScript, unless something is thrown already.
+void throw_status(Napi::Env env, const Status& status);
+
+}  // namespace papo::addon

@@ -1,0 +1,105 @@
+#include "cpu/backend.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "cpu/floating_point.hpp"
+#include "cpu/parallel.hpp"
+#include "ops/token_objective.hpp"
+
+namespace papo::cpu {
+namespace {
+
+Isa active = Isa::scalar;
+
+/// Blocks of about 2^17 logits: long enough to hide handing them out, short enough to share evenly and to
+/// answer a cancellation within a millisecond or so.
+std::size_t rows_per_block(std::size_t vocab) {
+  return std::max<std::size_t>(1, (std::size_t{1} << 17) / std::max<std::size_t>(1, vocab));
+}
+
+/// Runs a table's function over all rows of a call.
+template <typename Params>
+Status run_rows(const OpCall& call, const Params& params, std::size_t vocab,
+                Status (*rows)(const Params&, std::size_t, std::size_t)) {
+  return for_rows(call.rows, rows_per_block(vocab), call.cancellation,
+                  [&](std::size_t begin, std::size_t end) {
+                    const KernelFloatingPoint scope;
+                    return rows(params, begin, end);
+                  });
+}
+
+/// After a failure no half-written gradient is left: zeros, except in place, where the logits were given up.
+void clear_gradient(const TensorView& grad, const TensorView& logits) {
+  if (!grad.present() || grad.data == logits.data) return;
+  const std::size_t row_bytes = grad.columns * size_of(grad.dtype);
+  for (std::size_t row = 0; row < grad.rows; ++row) {
+    std::memset(static_cast<char*>(grad.data) + row * grad.row_pitch * size_of(grad.dtype), 0,
+                row_bytes);
+  }
+}
+
+Status token_stats_kernel(const OpCall& call) {
+  return run_rows(call, token_stats::bind(call), call.vocab, table_of(active).token_stats);
+}
+
+Status token_stats_grad_kernel(const OpCall& call) {
+  const token_stats_grad::Params params = token_stats_grad::bind(call);
+  Status status = run_rows(call, params, call.vocab, table_of(active).token_stats_grad);
+  if (!status.ok() && !params.accumulate) {
+    clear_gradient(params.grad_logits, params.logits);
+    clear_gradient(params.grad_masked_logits, params.masked_logits);
+  }
+  return status;
+}
+
+Status papo_loss_kernel(const OpCall& call) {
+  const papo_loss::Params params = papo_loss::bind(call);
+  Status status = run_rows(call, params, call.vocab, table_of(active).papo_loss);
+  if (!status.ok()) {
+    clear_gradient(params.grad_logits, params.logits);
+    clear_gradient(params.grad_masked_logits, params.masked_logits);
+  }
+  return status;
+}
+
+Status token_objective_kernel(const OpCall& call) {
+  constexpr std::size_t kCostOfARow = 256;  // about as many logits' worth of work
+  return run_rows(call, token_objective_op::bind(call), kCostOfARow,
+                  table_of(active).token_objective);
+}
+
+}  // namespace
+
+Isa active_isa() { return active; }
+
+const IsaTable& table_of(Isa isa) {
+  switch (isa) {
+#if defined(__x86_64__)
+    case Isa::avx2:
+      return kAvx2Table;
+    case Isa::avx512:
+      return kAvx512Table;
+    case Isa::avx512_bf16:
+      return kAvx512Bf16Table;
+#endif
+#if defined(__aarch64__)
+    case Isa::neon:
+      return kNeonTable;
+#endif
+    default:
+      return kScalarTable;
+  }
+}
+
+Status register_cpu_kernels(Registry& registry) {
+  Status status = choose_isa(active);
+  if (!status.ok()) return status;
+  registry.add_kernel("token_stats", DeviceKind::cpu, token_stats_kernel);
+  registry.add_kernel("token_stats_grad", DeviceKind::cpu, token_stats_grad_kernel);
+  registry.add_kernel("token_objective", DeviceKind::cpu, token_objective_kernel);
+  registry.add_kernel("papo_loss", DeviceKind::cpu, papo_loss_kernel);
+  return {};
+}
+
+}  // namespace papo::cpu

@@ -1,0 +1,15 @@
+// Everything the kernels use, included before an ISA's target region opens (see simd/target.hpp).
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "core/half.hpp"
+#include "cpu/isa_table.hpp"
+#include "cpu/scratch.hpp"
+#include "cpu/simd/target.hpp"
+#include "math/row_gradient.hpp"
+#include "math/token_objective.hpp"
+#include "ops/row_checks.hpp"

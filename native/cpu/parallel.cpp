@@ -1,0 +1,136 @@
+#include "cpu/parallel.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace papo::cpu {
+namespace {
+
+/// One call's work: blocks are handed out in order, each to whoever asks first.
+struct Job {
+  std::size_t rows;
+  std::size_t rows_per_block;
+  std::size_t blocks;
+  const Cancellation* cancellation;
+  const RowRange* range;
+  // All below is guarded by the pool's mutex.
+  std::size_t next = 0;
+  std::size_t running = 0;
+  Status failure;
+  std::size_t failed_block = 0;
+
+  bool open() const { return next < blocks; }
+};
+
+class Pool {
+ public:
+  /// Never destroyed: its threads may outlive static destruction, waiting, and the process ends them.
+  static Pool& instance() {
+    static Pool* pool = new Pool;
+    return *pool;
+  }
+
+  std::size_t configure(std::size_t threads) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (threads_ == 0) threads_ = std::max<std::size_t>(1, threads);
+    return threads_;
+  }
+
+  Status run(Job& job) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (threads_ == 0) threads_ = std::max(1U, std::thread::hardware_concurrency());
+    if (job.blocks > 1 && threads_ > 1) {
+      start_workers();
+      jobs_.push_back(&job);
+      work_.notify_all();
+    }
+    while (job.open()) work_on(job, lock);
+    // Every job that others may still see is closed by now; wait for their last blocks.
+    jobs_.erase(std::remove(jobs_.begin(), jobs_.end(), &job), jobs_.end());
+    done_.wait(lock, [&] { return job.running == 0; });
+    return job.failure;
+  }
+
+ private:
+  void start_workers() {
+    while (workers_ + 1 < threads_) {
+      try {
+        std::thread([this] { serve(); }).detach();
+      } catch (const std::system_error&) {
+        // The system gives no more threads: the ones there are do the work.
+        threads_ = workers_ + 1;
+        return;
+      }
+      ++workers_;
+    }
+  }
+
+  void serve() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (;;) {
+      Job* job = nullptr;
+      work_.wait(lock, [&] { return (job = first_open()) != nullptr; });
+      work_on(*job, lock);
+    }
+  }
+
+  Job* first_open() {
+    for (Job* job : jobs_) {
+      if (job->open()) return job;
+    }
+    return nullptr;
+  }
+
+  /// Does one block of `job`, with the mutex let go meanwhile.
+  void work_on(Job& job, std::unique_lock<std::mutex>& lock) {
+    const std::size_t block = job.next++;
+    ++job.running;
+    lock.unlock();
+    Status status;
+    if (job.cancellation->requested()) {
+      status = Status(Code::aborted, "aborted");
+    } else {
+      const std::size_t begin = block * job.rows_per_block;
+      status = (*job.range)(begin, std::min(job.rows, begin + job.rows_per_block));
+    }
+    lock.lock();
+    if (!status.ok()) {
+      job.next = job.blocks;
+      if (job.failure.ok() || block < job.failed_block) {
+        job.failure = std::move(status);
+        job.failed_block = block;
+      }
+    }
+    if (--job.running == 0 && !job.open()) done_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::condition_variable done_;
+  std::vector<Job*> jobs_;
+  std::size_t threads_ = 0;
+  std::size_t workers_ = 0;
+};
+
+}  // namespace
+
+std::size_t configure_threads(std::size_t threads) { return Pool::instance().configure(threads); }
+
+std::size_t threads() { return Pool::instance().configure(std::thread::hardware_concurrency()); }
+
+Status for_rows(std::size_t rows, std::size_t rows_per_block, const Cancellation& cancellation,
+                const RowRange& range) {
+  Job job;
+  job.rows = rows;
+  job.rows_per_block = std::max<std::size_t>(1, rows_per_block);
+  job.blocks = (rows + job.rows_per_block - 1) / job.rows_per_block;
+  job.cancellation = &cancellation;
+  job.range = &range;
+  return Pool::instance().run(job);
+}
+
+}  // namespace papo::cpu

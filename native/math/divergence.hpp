@@ -1,0 +1,89 @@
+// KL of one token estimated from log-probs: value and both slopes of each estimator.
+//
+// With x = other - log_prob under the policy that sampled the token:
+//   k1 = -x        unbiased, high variance; its expected gradient is 0
+//   k2 = x^2 / 2   biased; its expected gradient is that of KL(policy || other)
+//   k3 = e^x-1-x   unbiased, never negative; its expected gradient is that of KL(other || policy)
+//   k3+            value of k3, gradient of k2 (straight through)
+//   abs = |x|
+//   unbiased       ratio * k3 with the ratio differentiable: right in value and gradient, off-policy too
+// Source: J. Schulman, "Approximating KL Divergence" (2020); limits as in the PAPO authors' code.
+#pragma once
+
+#include <cmath>
+
+#include "math/hostdev.hpp"
+
+namespace papo {
+
+enum class KlEstimator { k1, k2, k3, k3_plus, abs, unbiased, exact, exact_reverse };
+
+PAPO_HD bool is_exact(KlEstimator estimator) {
+  return estimator == KlEstimator::exact || estimator == KlEstimator::exact_reverse;
+}
+
+/// A difference of two log-probs held within a limit; where the limit binds its slope is 0.
+struct LimitedDifference {
+  double value;
+  bool free;
+};
+
+/// a - b within [-limit, limit]. Equal values give 0 even if both are -Infinity.
+PAPO_HD LimitedDifference limited_difference(double a, double b, double limit) {
+  if (a == b) return {0, true};
+  const double difference = a - b;
+  if (difference > limit) return {limit, false};
+  if (difference < -limit) return {-limit, false};
+  return {difference, true};
+}
+
+/// Value and slopes of one token's estimate.
+struct KlEstimate {
+  double value = 0;
+  double slope_log_prob = 0;
+  double slope_other = 0;
+};
+
+/// `ratio` and `ratio_slope` (d ratio / d log_prob) are used by `unbiased` only.
+PAPO_HD KlEstimate sampled_kl(KlEstimator estimator, double log_prob, double other, double ratio,
+                              double ratio_slope, double log_ratio_limit, double kl_limit) {
+  const LimitedDifference x = limited_difference(other, log_prob, log_ratio_limit);
+  const double growth = expm1(x.value);
+  double k3 = growth - x.value;
+  bool k3_free = x.free;
+  if (k3 > kl_limit) {
+    k3 = kl_limit;
+    k3_free = false;
+  }
+  double value = 0;
+  double slope_other = 0;  // d value / d other; the log_prob's is its opposite
+  switch (estimator) {
+    case KlEstimator::k1:
+      value = -x.value;
+      slope_other = x.free ? -1 : 0;
+      break;
+    case KlEstimator::abs:
+      value = fabs(x.value);
+      slope_other = !x.free || x.value == 0 ? 0 : copysign(1.0, x.value);
+      break;
+    case KlEstimator::k2:
+      value = 0.5 * x.value * x.value;
+      slope_other = x.free ? x.value : 0;
+      break;
+    case KlEstimator::k3_plus:
+      value = k3;
+      slope_other = k3_free ? x.value : 0;
+      break;
+    case KlEstimator::unbiased: {
+      slope_other = k3_free ? ratio * growth : 0;
+      return {ratio * k3, ratio_slope * k3 - slope_other, slope_other};
+    }
+    default:
+      value = k3;
+      slope_other = k3_free ? growth : 0;
+      break;
+  }
+  return {value, -slope_other, slope_other};
+}
+
+}  // namespace papo

@@ -1,0 +1,68 @@
+#include "ops/row_checks.hpp"
+
+#include <cmath>
+
+#include "ops/op_spec.hpp"
+
+namespace papo {
+namespace {
+
+std::string show(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "Infinity" : "-Infinity";
+  return std::to_string(value);
+}
+
+std::string element(const char* name, std::size_t row) {
+  return camel_case(name) + "[" + std::to_string(row) + "]";
+}
+
+}  // namespace
+
+Status check_mask(const std::string& where, const std::int32_t* mask, std::size_t rows) {
+  if (mask == nullptr) return {};
+  for (std::size_t row = 0; row < rows; ++row) {
+    if (mask[row] != 0 && mask[row] != 1) {
+      return expected(Code::range, where, element("response_mask", row) + " to be 0 or 1",
+                      std::to_string(mask[row]), static_cast<std::int64_t>(row));
+    }
+  }
+  return {};
+}
+
+Status check_token_ids(const std::string& where, const std::int32_t* token_ids,
+                       const std::int32_t* mask, std::size_t rows, std::size_t vocab) {
+  for (std::size_t row = 0; row < rows; ++row) {
+    if (!counts(mask, row)) continue;
+    const std::int32_t id = token_ids[row];
+    if (id < 0 || static_cast<std::size_t>(id) >= vocab) {
+      return expected(Code::range, where,
+                      element("token_ids", row) + " in 0\u2026" + std::to_string(vocab - 1),
+                      std::to_string(id), static_cast<std::int64_t>(row));
+    }
+  }
+  return {};
+}
+
+Status check_numbers(const std::string& where, const char* name, const double* values,
+                     const std::int32_t* mask, std::size_t rows, Infinite infinite) {
+  if (values == nullptr) return {};
+  for (std::size_t row = 0; row < rows; ++row) {
+    if (!counts(mask, row)) continue;
+    const double value = values[row];
+    if (std::isnan(value) || (infinite == Infinite::refused && std::isinf(value))) {
+      return expected(
+          Code::not_finite, where,
+          element(name, row) + (infinite == Infinite::refused ? " to be finite" : " to be a number"),
+          show(value), static_cast<std::int64_t>(row));
+    }
+  }
+  return {};
+}
+
+Status invalid_row(const std::string& where, const char* what, std::size_t row) {
+  return {Code::not_finite, "[" + where + "] row " + std::to_string(row) + " " + what,
+          static_cast<std::int64_t>(row)};
+}
+
+}  // namespace papo
