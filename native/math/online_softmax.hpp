@@ -80,8 +80,8 @@ struct TokenStatistics {
   double log_sum_exp = 0;
   double masked_log_sum_exp = 0;
 };
-inline constexpr int kStatistics = 8;
-inline constexpr int kCotangents = 6;
+inline constexpr int kStatisticCount = 8;
+inline constexpr int kCotangentCount = 6;
 
 PAPO_HD bool usable(double sum) { return sum > 0 && sum < static_cast<double>(INFINITY); }
 

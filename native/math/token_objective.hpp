@@ -60,7 +60,7 @@ struct TokenTerms {
   double grad_entropy = 0;
   double grad_masked_entropy = 0;
 };
-inline constexpr int kTerms = 12;
+inline constexpr int kTermCount = 12;
 
 /// d token loss / d statistic; the order is that of the op's `cotangents` lines.
 struct TokenCotangents {

@@ -23,8 +23,12 @@ struct Vec {
 inline Vec operator+(Vec a, Vec b) { return {a.lanes + b.lanes}; }
 inline Vec operator-(Vec a, Vec b) { return {a.lanes - b.lanes}; }
 inline Vec operator*(Vec a, Vec b) { return {a.lanes * b.lanes}; }
-/// a * b + c; rounded twice here, since a processor without the instruction would emulate it slowly.
-inline Vec fma(Vec a, Vec b, Vec c) { return {a.lanes * b.lanes + c.lanes}; }
+/// a * b + c by way of float64, where the product is exact: a processor without the instruction would emulate
+/// std::fma slowly, and rounding the product to float32 costs logits of -100 their sixth digit.
+inline Vec fma(Vec a, Vec b, Vec c) {
+  return {static_cast<float>(static_cast<double>(a.lanes) * static_cast<double>(b.lanes) +
+                             static_cast<double>(c.lanes))};
+}
 /// The second operand where either is NaN, as on x86.
 inline Vec max(Vec a, Vec b) { return {a.lanes > b.lanes ? a.lanes : b.lanes}; }
 inline Vec min(Vec a, Vec b) { return {a.lanes < b.lanes ? a.lanes : b.lanes}; }
