@@ -6,23 +6,26 @@ namespace papo::papo_loss {
 
 Params bind(const OpCall& call) {
   const auto line = [](const TensorView& view) { return static_cast<double*>(view.data); };
-  return {call.rows,
-          call.vocab,
-          call.inputs[kLogits],
-          call.inputs[kMaskedLogits],
-          call.outputs[kGradLogits],
-          call.outputs[kGradMaskedLogits],
-          line(call.inputs[kMaskedLogProbs]),
-          static_cast<const std::int32_t*>(call.inputs[kTokenIds].data),
-          static_cast<const std::int32_t*>(call.inputs[kResponseMask].data),
-          {line(call.inputs[kOldLogProbs]), line(call.inputs[kRefLogProbs]),
-           line(call.inputs[kAdvantages]), line(call.inputs[kWeights]),
-           line(call.inputs[kEntropyWeights])},
-          line(call.outputs[kStatistics]),
-          line(call.outputs[kTerms]),
-          token_objective_op::bind_objective(call.attributes),
-          call.attributes[kTemperature],
-          call.attributes[kGradScale]};
+  Params params = {call.rows,
+                   call.vocab,
+                   call.inputs[kLogits],
+                   call.inputs[kMaskedLogits],
+                   call.outputs[kGradLogits],
+                   call.outputs[kGradMaskedLogits],
+                   line(call.inputs[kMaskedLogProbs]),
+                   static_cast<const std::int32_t*>(call.inputs[kTokenIds].data),
+                   static_cast<const std::int32_t*>(call.inputs[kResponseMask].data),
+                   {line(call.inputs[kOldLogProbs]), line(call.inputs[kRefLogProbs]),
+                    line(call.inputs[kAdvantages]), line(call.inputs[kWeights]),
+                    line(call.inputs[kEntropyWeights])},
+                   line(call.outputs[kStatistics]),
+                   line(call.outputs[kTerms]),
+                   token_objective_op::bind_objective(call.attributes),
+                   call.attributes[kTemperature],
+                   call.attributes[kGradScale]};
+  // Masked log-probs that came as numbers are constants, whatever the branch is called.
+  if (!params.masked_logits.present()) params.objective.masked_differentiable = false;
+  return params;
 }
 
 Status check(const OpCall& call) {
