@@ -1,0 +1,118 @@
+/** `papo info`: what is loaded and what it can do. */
+import type { Command } from "commander";
+import { info, PRESET_IDS, presetSummary, REDUCTIONS, version } from "../index.js";
+import {
+  ENTROPY_ESTIMATORS,
+  PERCEPTION_KL_ESTIMATORS,
+  REF_KL_ESTIMATORS,
+} from "../objective/spec.js";
+import { type Cell, type Terminal, writeJson, writeTable } from "./terminal.js";
+
+/** The document of `papo info --json`. */
+interface InfoDocument {
+  readonly version: string;
+  readonly node: string;
+  readonly platform: string;
+  readonly addon: {
+    readonly path: string;
+    readonly version: string;
+    readonly compiler: string;
+    readonly napiVersion: number;
+  };
+  readonly isa: string;
+  /** All that this binary and this processor share, best first. */
+  readonly isas: readonly string[];
+  readonly threads: number;
+  readonly devices: readonly {
+    readonly device: string;
+    readonly available: boolean;
+    readonly name?: string;
+    /** Why it is not available. */
+    readonly reason?: string;
+  }[];
+  readonly ops: readonly string[];
+  readonly estimators: Readonly<Record<"refKl" | "perceptionKl" | "entropy", readonly string[]>>;
+  readonly reductions: readonly string[];
+  readonly presets: Readonly<Record<string, string>>;
+}
+
+/** Adds the sub-command to the program. */
+export function addInfo(program: Command, terminal: Terminal): void {
+  program
+    .command("info")
+    .summary("versions, devices, instruction sets, estimators, presets")
+    .description(
+      "Prints what is loaded: the addon, the devices and why one is not there, and what it can compute.",
+    )
+    .option("--json", "print one JSON document")
+    .addHelpText(
+      "after",
+      `
+PAPO_ADDON_PATH, PAPO_NUM_THREADS and PAPO_CPU_ISA choose the addon, its threads and its instruction set.
+
+Examples:
+  $ papo info
+  $ PAPO_CPU_ISA=scalar papo info --json`,
+    )
+    .action((flags: { readonly json?: boolean }) => {
+      const document = documentOf();
+      if (flags.json) writeJson(terminal, document);
+      else writeInfo(terminal, document);
+    });
+}
+
+function documentOf(): InfoDocument {
+  const loaded = info();
+  const { compiler, napiVersion, isa, isas, threads, cudaUnavailable } = loaded;
+  const cuda = loaded.devices.map(({ device, name }) => ({ device, available: true, name }));
+  const noCuda = { device: "cuda", available: false, reason: cudaUnavailable };
+  return {
+    version,
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+    addon: { path: loaded.path, version: loaded.version, compiler, napiVersion },
+    isa,
+    isas,
+    threads,
+    devices: [{ device: "cpu", available: true }, ...cuda, ...(cudaUnavailable ? [noCuda] : [])],
+    ops: loaded.ops.map(({ name }) => name),
+    estimators: {
+      refKl: REF_KL_ESTIMATORS,
+      perceptionKl: PERCEPTION_KL_ESTIMATORS,
+      entropy: ENTROPY_ESTIMATORS,
+    },
+    reductions: REDUCTIONS,
+    presets: Object.fromEntries(PRESET_IDS.map((id) => [id, presetSummary(id)])),
+  };
+}
+
+function writeInfo(terminal: Terminal, document: InfoDocument): void {
+  const { addon, isa, isas, estimators } = document;
+  const devices = document.devices.map(({ device, available, name, reason }): Cell[] => {
+    if (!available) return [{ text: `${device}: not available, ${reason}`, style: "yellow" }];
+    return [name === undefined ? device : `${device}: ${name}`];
+  });
+  const label = (text: string): Cell => ({ text, style: "bold" });
+  const section = (name: string, lines: readonly (readonly Cell[])[]) =>
+    lines.map((line, i) => [i === 0 ? label(name) : "", ...line]);
+  writeTable(terminal, "ll", [
+    [label("papo"), document.version],
+    [label("node"), `${document.node}, ${document.platform}`],
+    [label("addon"), addon.path],
+    ["", `${addon.version}, ${addon.compiler}, Node-API ${addon.napiVersion}`],
+    [label("instruction set"), `${isa} (of ${isas.join(", ")})`],
+    [label("threads"), String(document.threads)],
+    ...section("devices", devices),
+    [label("ops"), document.ops.join(", ")],
+    [label("reference KL"), estimators.refKl.join(", ")],
+    [label("perception KL"), estimators.perceptionKl.join(", ")],
+    [label("entropy"), estimators.entropy.join(", ")],
+    [label("reductions"), document.reductions.join(", ")],
+  ]);
+  terminal.stdout.write("\n");
+  const presets = Object.entries(document.presets);
+  writeTable(terminal, "ll", [
+    [label("preset"), ""],
+    ...presets.map(([id, summary]) => [id, summary]),
+  ]);
+}

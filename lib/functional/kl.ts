@@ -1,0 +1,57 @@
+/** KL of each token, estimated from the log-probabilities of the sampled token. */
+import type { SampledKlEstimator } from "../ops/token-objective.js";
+import type { Rows } from "../tensor/tensor.js";
+import type { MaskInput, NumbersInput } from "./inputs.js";
+import { checkOptions } from "./logits.js";
+import { tokenTerm } from "./token-terms.js";
+
+export interface TokenKlOptions {
+  /** [rows] under the policy, nats; receives gradient. */
+  readonly logProbs: NumbersInput;
+  /** [rows] of the same tokens under the other model, nats; receives gradient (`detach` it to keep it constant). */
+  readonly otherLogProbs: NumbersInput;
+  /**
+   * With x = other − log-prob: "k1" −x, unbiased, may be negative · "k2" x²/2, biased, right gradient in expectation ·
+   * "k3" eˣ − 1 − x (default), unbiased, ≥ 0, in expectation the gradient of the reverse KL · "k3+" value of k3, gradient of k2 ·
+   * "abs" |x| · "unbiased" ratio · k3 with the ratio differentiable, right in value and gradient off-policy too.
+   */
+  readonly estimator?: SampledKlEstimator;
+  /** [rows] under the policy that sampled the tokens, for "unbiased"; constant. The policy itself if not said. */
+  readonly oldLogProbs?: NumbersInput | undefined;
+  /** [rows] 0 or 1; rows with 0 give 0. */
+  readonly responseMask?: MaskInput | undefined;
+  /** Bound on x and on the log ratio, nats; gradient 0 where it binds. Default 20. */
+  readonly logRatioLimit?: number;
+  /** Bound on the value of k3 (in "k3+" and "unbiased" too), nats; gradient 0 where it binds. Default 10. */
+  readonly klLimit?: number;
+}
+
+const OPTIONS: readonly string[] = [
+  "logProbs",
+  "otherLogProbs",
+  "estimator",
+  "oldLogProbs",
+  "responseMask",
+  "logRatioLimit",
+  "klLimit",
+] satisfies (keyof TokenKlOptions)[];
+
+/**
+ * KL(policy ‖ other) of each token, nats. The exact KL over the vocabulary is `tokenStats(…).kl`.
+ *
+ * @returns [rows]
+ * @throws PapoError ERR_SHAPE, ERR_ARGUMENT, ERR_RANGE (limits, mask), ERR_NOT_FINITE for a NaN in a row that counts
+ * @see J. Schulman, "Approximating KL Divergence" (2020); `native/math/divergence.hpp` for the stable form
+ */
+export function tokenKl(options: TokenKlOptions): Rows {
+  checkOptions("tokenKl", options, OPTIONS);
+  const { estimator = "k3", logRatioLimit = 20, klLimit = 10, ...rows } = options;
+  return tokenTerm({
+    where: "tokenKl",
+    term: "perceptionKl",
+    needs: "otherLogProbs",
+    ...rows,
+    // An objective subtracts its perception KL, so that −1 makes it count +1.
+    attributes: { perceptionKlEstimator: estimator, perceptionKlCoef: -1, logRatioLimit, klLimit },
+  });
+}

@@ -1,0 +1,109 @@
+/** The whole PAPO loss of a batch in one pass over the logits, as a differentiable scalar. */
+import { type Cotangents, isRecording, record, type Sinks } from "../autograd/tape.js";
+import {
+  type PapoLossArgs,
+  type PapoLossResult,
+  papoLoss as papoLossOp,
+  papoLossAsync as papoLossOpAsync,
+} from "../ops/papo-loss.js";
+import { lossOfTerms, tokenObjective } from "../ops/token-objective.js";
+import { gradientCalls, tokenStatsGrad, tokenStatsGradAsync } from "../ops/token-stats-grad.js";
+import { gradientTensor } from "../tensor/gradient.js";
+import { type Logits, type Scalar, Tensor } from "../tensor/tensor.js";
+import { type PapoLossOptions, papoLossArgs } from "./papo-loss-options.js";
+
+/**
+ * weights · (surrogate + refKlCoef·refKl − perceptionKlCoef·perceptionKl) + entropy weights · (entropyCoef·entropy +
+ * maskedEntropyCoef·maskedEntropy), summed over the tokens that count; 0 where none does.
+ *
+ * Where a gradient will be asked for it is computed in the same pass, and `backward` hands it over; it walks the
+ * vocabulary once more only if it has to scale it or to add it to a gradient that is there already.
+ *
+ * @returns a float64 scalar, differentiable in `logits` and, with `maskedBranch: "differentiable"`, in `maskedLogits`
+ * @throws PapoError ERR_SHAPE, ERR_DTYPE, ERR_ARGUMENT (a term without its data too), ERR_RANGE, ERR_NOT_FINITE naming the
+ * first row it speaks of, ERR_UNSUPPORTED
+ * @see PAPO (arXiv 2507.06448) eq. 2 and 3; `native/math/token_objective.hpp` for the signs
+ */
+export function papoLoss(options: PapoLossOptions): Scalar {
+  const args = papoLossArgs("papoLoss", options);
+  const eager = eagerGradients(args, options.gradDType);
+  return recorded(args, papoLossOp({ ...args, ...eager }), eager, options.gradDType);
+}
+
+/** `papoLoss` off the event loop; the logits must stay as they are until it settles. */
+export async function papoLossAsync({
+  signal,
+  ...options
+}: PapoLossOptions & { readonly signal?: AbortSignal }): Promise<Scalar> {
+  const args = papoLossArgs("papoLossAsync", options);
+  const eager = eagerGradients(args, options.gradDType);
+  const result = await papoLossOpAsync({ ...args, ...eager }, signal);
+  return recorded(args, result, eager, options.gradDType);
+}
+
+/** Gradients made with the loss, d result / d loss taken as 1. */
+interface EagerGradients {
+  readonly gradLogits?: Tensor;
+  readonly gradMaskedLogits?: Tensor;
+}
+
+/** The tensors that receive gradient: [logits, maskedLogits]. */
+function inputsOf({ logits, maskedLogits, attributes }: PapoLossArgs): (Logits | undefined)[] {
+  return [logits, attributes.maskedBranch === "differentiable" ? maskedLogits : undefined];
+}
+
+/** Memory for gradients that will be wanted fresh; one that is to be added to the caller's is made on the way back. */
+function eagerGradients(args: PapoLossArgs, dtype: "float32" | undefined): EagerGradients {
+  const [gradLogits, gradMaskedLogits] = inputsOf(args).map((input) => {
+    if (!isRecording() || !input?.requiresGrad || input.grad !== undefined) return undefined;
+    return gradientTensor(args.where, "grad", input, { dtype });
+  });
+  return { ...(gradLogits && { gradLogits }), ...(gradMaskedLogits && { gradMaskedLogits }) };
+}
+
+function recorded(
+  args: PapoLossArgs,
+  { statistics, terms }: PapoLossResult,
+  eager: EagerGradients,
+  dtype: "float32" | undefined,
+): Scalar {
+  const loss: Scalar = new Tensor(args.where, Float64Array.of(lossOfTerms(terms, args)), {
+    shape: [],
+  });
+  let ready: (Tensor | undefined)[] = [eager.gradLogits, eager.gradMaskedLogits];
+  /** Hands the eager gradients over, once: whoever gets them may write to them. */
+  const handOver = (gradScale: number, sinks: Sinks): boolean => {
+    const fits = sinks.every((sink, i) => !sink || (!sink.buffer && ready[i]));
+    if (gradScale !== 1 || !fits || sinks[0] === sinks[1]) return false;
+    sinks.forEach((sink, i) => {
+      if (sink) Object.assign(sink, { buffer: ready[i], accumulate: true });
+    });
+    ready = [];
+    return true;
+  };
+  const calls = (gradScale: number, sinks: Sinks) => {
+    const hasMasked = (args.maskedLogits ?? args.maskedLogProbs) !== undefined;
+    const { cotangents } = tokenObjective({ ...args, statistics, hasMasked });
+    const from = { ...args, statistics, cotangents: cotangents as Float64Array, gradScale };
+    return gradientCalls(from, sinks, dtype);
+  };
+  record({
+    inputs: inputsOf(args),
+    outputs: [loss],
+    vjp: (upstream, sinks) => {
+      const gradScale = scaleOf(upstream);
+      if (handOver(gradScale, sinks)) return;
+      for (const call of calls(gradScale, sinks)) tokenStatsGrad(call);
+    },
+    vjpAsync: async (upstream, sinks, signal) => {
+      const gradScale = scaleOf(upstream);
+      if (handOver(gradScale, sinks)) return;
+      for (const call of calls(gradScale, sinks)) await tokenStatsGradAsync(call, signal);
+    },
+  });
+  return loss;
+}
+
+function scaleOf([cotangent]: Cotangents): number {
+  return (cotangent as Scalar).item();
+}

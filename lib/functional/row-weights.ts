@@ -1,0 +1,152 @@
+/** The one place in lib where reductions are defined: the weight of each token in the loss. */
+import { describe, expected } from "../core/errors.js";
+import type { Layout } from "./layout.js";
+
+/** Reductions that give one number. */
+export const REDUCTIONS = [
+  "token-mean",
+  "seq-mean-token-mean",
+  "seq-mean-token-sum",
+  "seq-mean-token-sum-norm",
+  "sum",
+] as const;
+export type Reduction = (typeof REDUCTIONS)[number];
+
+/**
+ * Counts of the whole batch that a loss is divided by where this call sees only a part of it:
+ * a micro-batch, a worker, a block. What is not said is counted here.
+ */
+export interface Denominators {
+  /** Tokens that count, in the whole batch. */
+  readonly tokens?: number;
+  /** Sequences in the whole batch. */
+  readonly sequences?: number;
+  /** Of "seq-mean-token-sum-norm": the padded width of this call, or its longest packed sequence, if not said. */
+  readonly maxLength?: number;
+  /** [sequences of this call] tokens that count in each, where its rows are not all here. */
+  readonly sequenceTokens?: ArrayLike<number>;
+  /** Workers whose gradients will be averaged: weights are multiplied by it. */
+  readonly worldSize?: number;
+}
+
+/**
+ * d loss / d value of each token, [rows], so that loss = Σ weights · values; 0 where the mask is 0.
+ *
+ * With len_s the counted tokens of sequence s:
+ * token-mean 1/(tokens + ε) · seq-mean-token-mean 1/(sequences · (len_s + ε)) · seq-mean-token-sum 1/sequences ·
+ * seq-mean-token-sum-norm 1/(sequences · maxLength) · sum 1. An empty sequence adds 0 and is still one of `sequences`.
+ *
+ * @param epsilon  added to a count of tokens, ≥ 0
+ * @throws PapoError ERR_ARGUMENT, ERR_RANGE, ERR_SHAPE
+ */
+export function rowWeights(
+  where: string,
+  layout: Layout,
+  responseMask: Int32Array | undefined,
+  reduction: Reduction,
+  denominators: Denominators = {},
+  epsilon = 1e-8,
+): Float64Array {
+  const counts = countsOf(layout, responseMask);
+  checkDenominators(where, denominators, layout, counts);
+  const weights = new Float64Array(layout.rows);
+  const ofSequence = sequenceWeight(where, layout, counts, reduction, denominators, epsilon);
+  for (let s = 0; s < layout.sequences; s++) {
+    if (counts[s] === 0) continue;
+    const weight = (denominators.worldSize ?? 1) * ofSequence(s);
+    const end = layout.offsets[s + 1] as number;
+    for (let row = layout.offsets[s] as number; row < end; row++) {
+      weights[row] = responseMask?.[row] === 0 ? 0 : weight;
+    }
+  }
+  return weights;
+}
+
+/** Counted tokens of each sequence, [sequences]. */
+export function countsOf(layout: Layout, responseMask: Int32Array | undefined): Float64Array {
+  const { offsets, sequences } = layout;
+  return Float64Array.from({ length: sequences }, (_, s) => {
+    const [start, end] = [offsets[s] as number, offsets[s + 1] as number];
+    if (responseMask === undefined) return end - start;
+    return responseMask.subarray(start, end).reduce((count, bit) => count + bit, 0);
+  });
+}
+
+/** The weight of every counted token of sequence s. */
+function sequenceWeight(
+  where: string,
+  layout: Layout,
+  counts: Float64Array,
+  reduction: Reduction,
+  denominators: Denominators,
+  epsilon: number,
+): (s: number) => number {
+  const sequences = denominators.sequences ?? layout.sequences;
+  switch (reduction) {
+    case "token-mean": {
+      const tokens = denominators.tokens ?? counts.reduce((sum, count) => sum + count, 0);
+      return () => 1 / (tokens + epsilon);
+    }
+    case "seq-mean-token-mean": {
+      const lengths = denominators.sequenceTokens ?? counts;
+      return (s) => 1 / (sequences * ((lengths[s] as number) + epsilon));
+    }
+    case "seq-mean-token-sum":
+      return () => 1 / sequences;
+    case "seq-mean-token-sum-norm": {
+      const maxLength = denominators.maxLength ?? layout.maxLength;
+      return () => 1 / (sequences * maxLength);
+    }
+    case "sum":
+      return () => 1;
+    default:
+      throw expected(
+        "ERR_ARGUMENT",
+        where,
+        `reduction to be one of ${REDUCTIONS.join(", ")}`,
+        describe(reduction),
+      );
+  }
+}
+
+const KEYS: readonly string[] = ["tokens", "sequences", "maxLength", "sequenceTokens", "worldSize"];
+
+function checkDenominators(
+  where: string,
+  denominators: Denominators,
+  layout: Layout,
+  counts: Float64Array,
+): void {
+  if (typeof denominators !== "object" || denominators === null) {
+    throw expected("ERR_ARGUMENT", where, "denominators to be an object", describe(denominators));
+  }
+  const unknown = Object.keys(denominators).find((key) => !KEYS.includes(key));
+  if (unknown !== undefined) {
+    const what = `denominators to hold only ${KEYS.join(", ")}`;
+    throw expected("ERR_ARGUMENT", where, what, describe(unknown));
+  }
+  // A worker without a counted token may well see a whole batch without one.
+  const positive = counts.some((count) => count > 0);
+  for (const key of ["tokens", "sequences", "maxLength"] as const) {
+    checkCount(where, `denominators.${key}`, denominators[key], positive);
+  }
+  const { worldSize, sequenceTokens } = denominators;
+  checkCount(where, "denominators.worldSize", worldSize, true);
+  if (sequenceTokens === undefined) return;
+  if (sequenceTokens.length !== layout.sequences) {
+    const what = `denominators.sequenceTokens [${layout.sequences}]`;
+    throw expected("ERR_SHAPE", where, what, `[${sequenceTokens.length}]`);
+  }
+  for (let s = 0; s < layout.sequences; s++) {
+    const name = `denominators.sequenceTokens[${s}]`;
+    checkCount(where, name, sequenceTokens[s], (counts[s] as number) > 0);
+  }
+}
+
+function checkCount(where: string, name: string, count: unknown, positive: boolean): void {
+  if (count === undefined) return;
+  const fits = typeof count === "number" && Number.isFinite(count) && count >= 0;
+  if (fits && (count > 0 || !positive)) return;
+  const what = `${name} to be a ${positive ? "positive" : "non-negative"} number`;
+  throw expected("ERR_RANGE", where, what, describe(count));
+}

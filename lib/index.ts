@@ -1,0 +1,146 @@
+/** The public door: re-exports only. */
+
+// Errors, and what is loaded.
+
+export { type Info, info, version } from "./addon/info.js";
+export { PapoError, type PapoErrorCode } from "./core/errors.js";
+
+// Tensors.
+
+export type { Device } from "./core/device.js";
+export type { ArrayOf, DType, LogitsDType, TensorArray } from "./core/dtype.js";
+export type { Shape } from "./core/shape.js";
+export { scalar, type TensorOptions, tensor, zeros } from "./tensor/create.js";
+export { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from "./tensor/half.js";
+export {
+  type Logits,
+  type Rows,
+  type Scalar,
+  type ShapeOfRank,
+  Tensor,
+} from "./tensor/tensor.js";
+
+// Gradients of your own functions, and differentiable arithmetic on one number per token.
+
+export {
+  type AsyncOptions,
+  type BackwardOptions,
+  backward,
+  backwardAsync,
+  type Differentiable,
+  type GradOptions,
+  grad,
+  gradAsync,
+  noGrad,
+  valueAndGrad,
+  valueAndGradAsync,
+} from "./autograd/grad.js";
+export {
+  add,
+  type Binary,
+  type Condition,
+  clamp,
+  detach,
+  div,
+  exp,
+  log,
+  max,
+  min,
+  mul,
+  neg,
+  type Operand,
+  sub,
+  type Unary,
+  where,
+} from "./ops/pointwise.js";
+
+// Verbs over logits and tokens.
+
+export type { MaskInput, NumbersInput, TokenIdsInput } from "./functional/inputs.js";
+export { type TokenKlOptions, tokenKl } from "./functional/kl.js";
+export {
+  type SelectiveLogSoftmaxOptions,
+  selectiveLogSoftmax,
+  type TokenEntropyOptions,
+  tokenEntropy,
+} from "./functional/log-probs.js";
+export { papoLoss, papoLossAsync } from "./functional/papo-loss.js";
+export type { PapoLossOptions } from "./functional/papo-loss-options.js";
+export { type ReduceTokensOptions, reduceTokens } from "./functional/reduce.js";
+export { type Denominators, REDUCTIONS, type Reduction } from "./functional/row-weights.js";
+export { type ClippedSurrogateOptions, clippedSurrogate } from "./functional/surrogate.js";
+export {
+  type PairStatistics,
+  type TokenStatistics,
+  type TokenStatsOptions,
+  tokenStats,
+  tokenStatsAsync,
+} from "./functional/token-stats.js";
+export type { KlEstimator, SampledKlEstimator } from "./ops/token-objective.js";
+
+// Objectives: by name, step by step, and as data.
+
+export type { Batch, LogitsBatch, LogProbsBatch, RowBlocksBatch } from "./objective/batch.js";
+export {
+  type ClipOptions,
+  type EntropyOptions,
+  type LimitOptions,
+  type ObjectiveBuilder,
+  objective,
+  type PerceptionKlOptions,
+  type ReduceOptions,
+  type RefKlOptions,
+} from "./objective/builder.js";
+export type { Coefficients } from "./objective/coefficients.js";
+export type {
+  Evaluation,
+  EvaluationGradients,
+  TermValues,
+  TokenTensor,
+  TokenValues,
+} from "./objective/evaluation.js";
+export type { Metrics } from "./objective/metrics.js";
+export { Objective } from "./objective/objective.js";
+export type {
+  EvaluateAsyncOptions,
+  EvaluateOptions,
+  PlanChoice,
+  RowBlockOptions,
+} from "./objective/options.js";
+export {
+  PRESET_FORMS,
+  PRESET_IDS,
+  type PresetForm,
+  type PresetId,
+  type PresetValue,
+  preset,
+  presetSummary,
+  presetValues,
+} from "./objective/presets.js";
+export type { RowBlock } from "./objective/row-block.js";
+export type { BlockGradients, RowBlockEvaluation } from "./objective/row-blocks.js";
+export { type Coefficient, coefficientAt, type Schedule } from "./objective/schedule.js";
+export {
+  type EntropyEstimator,
+  type EntropyReduction,
+  type MaskedBranch,
+  type ObjectiveSpec,
+  type ObjectiveSpecInput,
+  parseSpec,
+  SPEC_DEFAULTS,
+  SPEC_KEYS,
+  type SpecKey,
+  validateSpec,
+} from "./objective/spec.js";
+export { warnings } from "./objective/warnings.js";
+
+// Files.
+
+export { SafetensorsFile } from "./io/safetensors.js";
+export type {
+  SafetensorsArray,
+  SafetensorsDType,
+  SafetensorsInfo,
+} from "./io/safetensors-format.js";
+export type { SafetensorsEntry } from "./io/safetensors-header.js";
+export { SafetensorsWriter } from "./io/safetensors-writer.js";

@@ -1,0 +1,234 @@
+/** A safetensors file being written: sizes first, rows in any order, and a complete file or none in the end. */
+import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { type FileHandle, open, realpath, rename, stat, unlink } from "node:fs/promises";
+import { endianness } from "node:os";
+import { dirname } from "node:path";
+import { describe, expected, PapoError } from "../core/errors.js";
+import {
+  bytesOf,
+  bytesPerElement,
+  fileError,
+  rowsAndColumns,
+  type SafetensorsInfo,
+  show,
+  WHERE,
+} from "./safetensors-format.js";
+import { encodeHeader, type SafetensorsEntry } from "./safetensors-header.js";
+
+/** Half-open ranges of rows, in order and apart. */
+type Ranges = readonly (readonly [number, number])[];
+
+/**
+ * Writes a safetensors file without holding it in memory.
+ *
+ * The bytes go to a temporary file beside the target, which takes the target's name when `finish` has made sure that
+ * every row is there and on the disk. Until then the target is as it was, and an abandoned writer leaves nothing,
+ * not even where the process ends by an error. The same tensors and metadata make the same header.
+ */
+export class SafetensorsWriter {
+  readonly path: string;
+  readonly tensors: ReadonlyMap<string, SafetensorsInfo>;
+  readonly #temporary: string;
+  readonly #dataStart: number;
+  readonly #written = new Map<string, Ranges>();
+  #handle: FileHandle | undefined;
+
+  private constructor(
+    path: string,
+    temporary: string,
+    handle: FileHandle,
+    tensors: ReadonlyMap<string, SafetensorsInfo>,
+    dataStart: number,
+  ) {
+    this.path = path;
+    this.#temporary = temporary;
+    this.#handle = handle;
+    this.tensors = tensors;
+    this.#dataStart = dataStart;
+  }
+
+  /**
+   * Begins a file: the header is written, the tensors are all zeros until their rows come.
+   *
+   * @param path     the target; a file there is replaced in the end
+   * @param entries  dtype and shape of every tensor, by name
+   * @param metadata strings by name, the header's `__metadata__`
+   * @throws PapoError ERR_FILE where the target cannot be written, ERR_DTYPE, ERR_SHAPE, ERR_ARGUMENT for the entries
+   */
+  static async create(
+    path: string,
+    entries: Readonly<Record<string, SafetensorsEntry>>,
+    metadata: Readonly<Record<string, string>> = {},
+  ): Promise<SafetensorsWriter> {
+    if (endianness() !== "LE") {
+      throw expected("ERR_UNSUPPORTED", WHERE, "a little-endian machine", "a big-endian one");
+    }
+    const header = encodeHeader(entries, metadata);
+    const existing = await stat(path).catch(() => undefined);
+    if (existing !== undefined && !existing.isFile()) {
+      throw fileError(path, "a regular file to replace", "something else");
+    }
+    // A link is written through, not replaced.
+    const target = await realpath(path).catch(() => path);
+    const temporary = `${target}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
+    const handle = await attempt(path, () => open(temporary, "wx"));
+    removeAtExit(temporary);
+    const writer = new SafetensorsWriter(
+      target,
+      temporary,
+      handle,
+      header.tensors,
+      header.bytes.byteLength,
+    );
+    try {
+      await attempt(path, () => writeFully(handle, header.bytes, 0));
+      await attempt(path, () => handle.truncate(header.bytes.byteLength + header.dataBytes));
+    } catch (error) {
+      await writer.abandon();
+      throw error;
+    }
+    return writer;
+  }
+
+  /**
+   * Writes whole rows from row `start` on; a row is what `SafetensorsFile.readRows` calls one.
+   * Rows may come in any order, and again.
+   *
+   * @param data an array of the dtype's class; its length is a multiple of the columns
+   * @throws PapoError ERR_ARGUMENT for an unknown name, ERR_DTYPE, ERR_SHAPE, ERR_RANGE for data that does not fit,
+   * ERR_FILE where the disk refuses, ERR_DISPOSED after `finish` or `abandon`
+   */
+  async writeRows(name: string, start: number, data: ArrayBufferView): Promise<void> {
+    const { dtype, shape, offsets } = this.#info(name);
+    const { rows, columns } = rowsAndColumns(shape);
+    const bytes = bytesOf(name, dtype, data);
+    const rowBytes = columns * bytesPerElement(dtype);
+    const count = rowBytes === 0 ? 0 : bytes.byteLength / rowBytes;
+    if (!Number.isInteger(count)) {
+      const what = `whole rows of ${columns} elements for tensor ${show(name)}`;
+      throw expected("ERR_SHAPE", WHERE, what, describe(data));
+    }
+    if (!Number.isSafeInteger(start) || start < 0 || start + count > rows) {
+      const what = `rows within the ${rows} of tensor ${show(name)}`;
+      throw expected("ERR_RANGE", WHERE, what, `${count} from row ${describe(start)} on`);
+    }
+    const handle = this.#open();
+    const position = this.#dataStart + offsets[0] + start * rowBytes;
+    await attempt(this.path, () => writeFully(handle, bytes, position));
+    this.#written.set(name, withRange(this.#written.get(name) ?? [], start, start + count));
+  }
+
+  /** Writes a whole tensor; errors as `writeRows`, and ERR_SHAPE for fewer elements than its shape has. */
+  async write(name: string, data: ArrayBufferView): Promise<void> {
+    const { dtype, shape, offsets } = this.#info(name);
+    if (bytesOf(name, dtype, data).byteLength !== offsets[1] - offsets[0]) {
+      const what = `all elements of tensor ${show(name)} [${shape.join(", ")}]`;
+      throw expected("ERR_SHAPE", WHERE, what, describe(data));
+    }
+    await this.writeRows(name, 0, data);
+  }
+
+  /**
+   * Makes the file complete: on the disk first, then under its name.
+   *
+   * @throws PapoError ERR_ARGUMENT where rows are missing (the file can still be completed or abandoned),
+   * ERR_FILE where the disk refuses (nothing is left), ERR_DISPOSED after `finish` or `abandon`
+   */
+  async finish(): Promise<void> {
+    const handle = this.#open();
+    for (const [name, { shape, offsets }] of this.tensors) {
+      const { rows } = rowsAndColumns(shape);
+      const ranges = this.#written.get(name) ?? [];
+      const missing = ranges[0]?.[0] === 0 ? ranges[0][1] : 0;
+      if (offsets[0] !== offsets[1] && missing < rows) {
+        const what = `every row of tensor ${show(name)} to be written`;
+        throw expected("ERR_ARGUMENT", WHERE, what, `none for row ${missing} of ${rows}`);
+      }
+    }
+    try {
+      await attempt(this.path, () => handle.sync());
+      this.#handle = undefined;
+      await attempt(this.path, () => handle.close());
+      await attempt(this.path, () => rename(this.#temporary, this.path));
+      unfinished.delete(this.#temporary);
+    } catch (error) {
+      await this.abandon();
+      throw error;
+    }
+    await syncDirectory(dirname(this.path));
+  }
+
+  /** Gives the file up: nothing is left of it, the target is as it was. Does nothing after `finish`. */
+  async abandon(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    await handle?.close().catch(() => undefined);
+    if (!unfinished.delete(this.#temporary)) return;
+    await unlink(this.#temporary).catch(() => undefined);
+  }
+
+  /** Abandons what `finish` has not completed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.abandon();
+  }
+
+  #info(name: string): SafetensorsInfo {
+    const info = this.tensors.get(name);
+    if (info !== undefined) return info;
+    const known = [...this.tensors.keys()].map(show).join(", ");
+    throw expected("ERR_ARGUMENT", WHERE, `one of the tensors ${known}`, show(name));
+  }
+
+  #open(): FileHandle {
+    if (this.#handle !== undefined) return this.#handle;
+    const message = `[${WHERE}] expected the writer of ${this.path} to be open, received a finished one`;
+    throw new PapoError("ERR_DISPOSED", message);
+  }
+}
+
+/** Temporary files that nobody has finished or abandoned yet; removed when the process ends by itself or by an error. */
+const unfinished = new Set<string>();
+
+let exitIsWatched = false;
+
+function removeAtExit(temporary: string): void {
+  unfinished.add(temporary);
+  if (exitIsWatched) return;
+  exitIsWatched = true;
+  process.once("exit", () => {
+    for (const path of unfinished) rmSync(path, { force: true });
+  });
+}
+
+function withRange(ranges: Ranges, start: number, end: number): Ranges {
+  const apart = ranges.filter(([from, to]) => to < start || from > end);
+  const touching = ranges.filter(([from, to]) => to >= start && from <= end);
+  const from = Math.min(start, ...touching.map(([first]) => first));
+  const to = Math.max(end, ...touching.map(([, last]) => last));
+  return [...apart, [from, to] as const].sort((a, b) => a[0] - b[0]);
+}
+
+async function writeFully(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  let done = 0;
+  while (done < bytes.byteLength) {
+    const length = Math.min(bytes.byteLength - done, 2 ** 30);
+    const { bytesWritten } = await handle.write(bytes, done, length, position + done);
+    done += bytesWritten;
+  }
+}
+
+/** A rename is durable once its directory is; where directories cannot be synchronised there is nothing to do. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r").catch(() => undefined);
+  await directory?.sync().catch(() => undefined);
+  await directory?.close().catch(() => undefined);
+}
+
+async function attempt<T>(path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (cause) {
+    throw fileError(path, "a file that can be written", (cause as Error).message, cause);
+  }
+}

@@ -1,0 +1,158 @@
+/** What an objective is evaluated on, in its three forms, and the reading of its [rows] data. */
+import { describe, expected } from "../core/errors.js";
+import type { Shape } from "../core/shape.js";
+import {
+  advantageRows,
+  type MaskInput,
+  maskRows,
+  type NumbersInput,
+  optionalNumberRows,
+  type TokenIdsInput,
+  tokenIdRows,
+} from "../functional/inputs.js";
+import { type Layout, layoutOf } from "../functional/layout.js";
+import { checkOptions } from "../functional/logits.js";
+import { type Logits, Tensor } from "../tensor/tensor.js";
+
+/** What every form of a batch has: [rows], or [sequences, tokens] where the batch is padded. All are constants. */
+export interface RowsInput {
+  /** Log-probs of the sampled tokens under the policy that sampled them, nats; if absent the policy is its own old policy. */
+  readonly oldLogProbs?: NumbersInput | undefined;
+  /** Under the frozen reference, nats. */
+  readonly refLogProbs?: NumbersInput | undefined;
+  /** One per row or one per sequence, already normalised. */
+  readonly advantages: NumbersInput;
+  /** 1 (true) where the token counts; every token if absent. Rows with 0 are not read. */
+  readonly responseMask?: MaskInput | undefined;
+  /** [sequences + 1] row offsets of packed sequences, from 0 to rows. */
+  readonly cuSeqlens?: Int32Array | readonly number[] | undefined;
+}
+
+/** A batch as logits: the usual form. */
+export interface LogitsBatch extends RowsInput {
+  /** [sequences, tokens, vocab], or [rows, vocab], before the temperature. */
+  readonly logits: Logits;
+  /** Of the same shape and dtype, scored on the masked image. */
+  readonly maskedLogits?: Logits | undefined;
+  /** Instead of `maskedLogits`: log-probs of the sampled tokens on the masked image, nats, constants. */
+  readonly maskedLogProbs?: NumbersInput | undefined;
+  /** The sampled tokens; anything where the mask is 0. */
+  readonly tokenIds: TokenIdsInput;
+}
+
+/** A batch as per-token statistics that a trainer computed itself, nats, after the temperature. */
+export interface LogProbsBatch extends RowsInput {
+  /** Log-probs of the sampled tokens under the policy; gradients are taken in them. */
+  readonly logProbs: NumbersInput;
+  readonly maskedLogProbs?: NumbersInput | undefined;
+  /** Exact statistics, needed where an exact estimator is asked for. */
+  readonly entropy?: NumbersInput | undefined;
+  readonly maskedEntropy?: NumbersInput | undefined;
+  /** KL(policy ‖ masked policy). */
+  readonly kl?: NumbersInput | undefined;
+  /** KL(masked policy ‖ policy). */
+  readonly reverseKl?: NumbersInput | undefined;
+}
+
+/** The [rows] data of a batch whose logits come in blocks. */
+export interface RowBlocksBatch extends RowsInput {
+  readonly tokenIds: TokenIdsInput;
+  readonly maskedLogProbs?: NumbersInput | undefined;
+  readonly vocabSize: number;
+  /** [sequences, tokens] or [rows]; that of `tokenIds` if absent. */
+  readonly shape?: Shape | undefined;
+}
+
+export type Batch = LogitsBatch | LogProbsBatch;
+
+/** The [rows] data in the one form the ops take; copies, so that the caller's arrays may change afterwards. */
+export interface RowData {
+  /** Dimensions before the vocabulary, which results of [rows] are given in. */
+  readonly shape: Shape;
+  readonly layout: Layout;
+  readonly mask: Int32Array | undefined;
+  readonly oldLogProbs: Float64Array | undefined;
+  readonly refLogProbs: Float64Array | undefined;
+  readonly maskedLogProbs: Float64Array | undefined;
+  readonly advantages: Float64Array;
+}
+
+/** The data of a batch that has tokens, as opposed to log-probs. */
+export interface TokenRowData extends RowData {
+  readonly tokenIds: Int32Array;
+}
+
+const ROWS_KEYS = ["oldLogProbs", "refLogProbs", "advantages", "responseMask", "cuSeqlens"];
+const LOGITS_KEYS = [...ROWS_KEYS, "logits", "maskedLogits", "maskedLogProbs", "tokenIds"];
+const BLOCKS_KEYS = [...ROWS_KEYS, "tokenIds", "maskedLogProbs", "vocabSize", "shape"];
+const LOG_PROBS_KEYS = [
+  ...ROWS_KEYS,
+  "logProbs",
+  "maskedLogProbs",
+  "entropy",
+  "maskedEntropy",
+  "kl",
+  "reverseKl",
+];
+
+/** Whether the batch comes as log-probs; throws ERR_ARGUMENT for what is neither form, or both, or has unknown keys. */
+export function isLogProbsBatch(where: string, batch: Batch): batch is LogProbsBatch {
+  if (typeof batch !== "object" || batch === null) {
+    throw expected("ERR_ARGUMENT", where, "a batch", describe(batch));
+  }
+  const hasLogits = (batch as Partial<LogitsBatch>).logits !== undefined;
+  const hasLogProbs = (batch as Partial<LogProbsBatch>).logProbs !== undefined;
+  if (hasLogits === hasLogProbs) {
+    const received = hasLogits ? "both" : "neither";
+    throw expected("ERR_ARGUMENT", where, "a batch with logits or with logProbs", received);
+  }
+  checkOptions(where, batch, hasLogits ? LOGITS_KEYS : LOG_PROBS_KEYS);
+  return hasLogProbs;
+}
+
+/** Reads the tokens and [rows] data of a batch of logits, `shape` being that of the logits without the vocabulary. */
+export function tokenRowData(
+  where: string,
+  batch: LogitsBatch | RowBlocksBatch,
+  shape: Shape,
+): TokenRowData {
+  const data = rowData(where, batch, shape);
+  const { layout, mask } = data;
+  return { ...data, tokenIds: tokenIdRows(where, batch.tokenIds, layout.rows, mask) };
+}
+
+/** Reads the [rows] data that every form has. */
+export function rowData(
+  where: string,
+  batch: RowsInput & { readonly maskedLogProbs?: NumbersInput | undefined },
+  shape: Shape,
+): RowData {
+  const layout = layoutOf(where, shape, batch.cuSeqlens);
+  const numbers = (name: "oldLogProbs" | "refLogProbs" | "maskedLogProbs") =>
+    optionalNumberRows(where, name, batch[name], layout.rows);
+  return {
+    shape,
+    layout,
+    mask: maskRows(where, "responseMask", batch.responseMask, layout.rows),
+    oldLogProbs: numbers("oldLogProbs"),
+    refLogProbs: numbers("refLogProbs"),
+    maskedLogProbs: numbers("maskedLogProbs"),
+    advantages: advantageRows(where, batch.advantages, layout),
+  };
+}
+
+/** Checks a batch whose logits come in blocks and gives its leading shape. */
+export function blocksShape(where: string, batch: RowBlocksBatch): Shape {
+  checkOptions(where, batch, BLOCKS_KEYS);
+  const { vocabSize, shape, tokenIds } = batch;
+  if (!Number.isSafeInteger(vocabSize) || vocabSize < 1) {
+    throw expected("ERR_RANGE", where, "vocabSize to be an integer from 1 up", describe(vocabSize));
+  }
+  return shape ?? shapeOf(tokenIds);
+}
+
+/** The shape of a [rows] argument: a tensor's own, otherwise one dimension. */
+export function shapeOf(value: TokenIdsInput | NumbersInput): Shape {
+  if (value instanceof Tensor) return value.shape;
+  return [(value as Partial<ArrayLike<number>> | undefined)?.length ?? 0];
+}

@@ -1,0 +1,182 @@
+/** The fluent way to an objective: every step returns a new builder, none changes one. */
+import type { Reduction } from "../functional/row-weights.js";
+import type { KlEstimator, SampledKlEstimator } from "../ops/token-objective.js";
+import { Objective } from "./objective.js";
+import { ownValues } from "./plain-object.js";
+import { type PresetForm, type PresetId, preset } from "./presets.js";
+import type { Coefficient } from "./schedule.js";
+import {
+  type EntropyEstimator,
+  type EntropyReduction,
+  type MaskedBranch,
+  type ObjectiveSpec,
+  type ObjectiveSpecInput,
+  readSpecValue,
+  type SpecKey,
+  validateSpec,
+} from "./spec.js";
+
+const WHERE = "objective";
+
+/** Clip bounds of the importance ratio; what is absent stays as it was. */
+export interface ClipOptions {
+  readonly low?: number;
+  readonly high?: number;
+  /** 0 switches the dual clip off. */
+  readonly dual?: number;
+}
+
+export interface RefKlOptions {
+  readonly coef?: Coefficient;
+  readonly estimator?: SampledKlEstimator;
+}
+
+export interface PerceptionKlOptions {
+  readonly coef?: Coefficient;
+  readonly estimator?: KlEstimator;
+  /** Bound on the exact KL, nats; null = none. */
+  readonly exactLimit?: number | null;
+}
+
+export interface EntropyOptions {
+  readonly coef?: Coefficient;
+  readonly maskedCoef?: Coefficient;
+  /** Of both entropies. */
+  readonly estimator?: EntropyEstimator;
+}
+
+export interface ReduceOptions {
+  readonly entropy?: EntropyReduction;
+  readonly epsilon?: number;
+}
+
+export interface LimitOptions {
+  readonly logRatio?: number;
+  /** null = none. */
+  readonly kl?: number | null;
+  /** null = none. */
+  readonly exactKl?: number | null;
+}
+
+/**
+ * An objective in the making. Frozen: every method returns a new builder and checks what it was given at once;
+ * only the dual clip, which has to lie above 1 + clipHigh, is checked by `spec()` and `build()`.
+ */
+export class ObjectiveBuilder {
+  readonly #given: ObjectiveSpecInput;
+
+  /** Use `objective()`. */
+  constructor(given: ObjectiveSpecInput) {
+    this.#given = { ...given };
+    Object.freeze(this);
+  }
+
+  /** Bounds of the importance ratio and the dual clip. */
+  clip(options: ClipOptions): ObjectiveBuilder {
+    return this.#with("the clip options", options, {
+      low: "clipLow",
+      high: "clipHigh",
+      dual: "clipDual",
+    });
+  }
+
+  /** The KL to the reference policy, added. */
+  refKl(options: RefKlOptions): ObjectiveBuilder {
+    return this.#with("the refKl options", options, {
+      coef: "refKlCoef",
+      estimator: "refKlEstimator",
+    });
+  }
+
+  /** The KL between the seeing and the masked policy, subtracted. */
+  perceptionKl(options: PerceptionKlOptions): ObjectiveBuilder {
+    return this.#with("the perceptionKl options", options, {
+      coef: "perceptionKlCoef",
+      estimator: "perceptionKlEstimator",
+      exactLimit: "exactKlLimit",
+    });
+  }
+
+  /** Both entropies, added. */
+  entropy(options: EntropyOptions): ObjectiveBuilder {
+    return this.#with("the entropy options", options, {
+      coef: "entropyCoef",
+      maskedCoef: "maskedEntropyCoef",
+      estimator: "entropyEstimator",
+    });
+  }
+
+  /** Whether gradient flows into the masked policy. */
+  maskedBranch(branch: MaskedBranch): ObjectiveBuilder {
+    return this.#set({ maskedBranch: branch });
+  }
+
+  /** How per-token values become one scalar. */
+  reduce(reduction: Reduction, options: ReduceOptions = {}): ObjectiveBuilder {
+    return this.#set({ reduction }).#with("the reduce options", options, {
+      entropy: "entropyReduction",
+      epsilon: "denominatorEpsilon",
+    });
+  }
+
+  /** What logits are divided by. */
+  temperature(temperature: number): ObjectiveBuilder {
+    return this.#set({ temperature });
+  }
+
+  /** Bounds that keep ratio and estimators finite, nats. */
+  limits(options: LimitOptions): ObjectiveBuilder {
+    return this.#with("the limits", options, {
+      logRatio: "logRatioLimit",
+      kl: "klLimit",
+      exactKl: "exactKlLimit",
+    });
+  }
+
+  /** The objective as plain JSON data, complete. */
+  spec(): ObjectiveSpec {
+    return validateSpec(this.#given, WHERE);
+  }
+
+  /** The objective, ready to be evaluated. */
+  build(): Objective {
+    return new Objective(this.spec());
+  }
+
+  #with<O extends object>(
+    what: string,
+    options: O,
+    keys: { readonly [P in keyof Required<O> & string]: SpecKey },
+  ): ObjectiveBuilder {
+    const names = Object.keys(keys) as (keyof O & string)[];
+    const given: Partial<Record<SpecKey, unknown>> = {};
+    for (const [name, value] of ownValues(WHERE, what, options, names)) given[keys[name]] = value;
+    return this.#set(given);
+  }
+
+  #set(given: Partial<Record<SpecKey, unknown>>): ObjectiveBuilder {
+    const checked: Partial<Record<SpecKey, unknown>> = { ...this.#given };
+    for (const [key, value] of Object.entries(given) as [SpecKey, unknown][]) {
+      checked[key] = readSpecValue(WHERE, key, value);
+    }
+    return new ObjectiveBuilder(checked as ObjectiveSpecInput);
+  }
+}
+
+/**
+ * Starts an objective: from the defaults (PPO's clip, token mean, every other term off), from a preset, or from a spec.
+ *
+ *     objective("papo-g-7b").refKl({ coef: 0.02 }).build()
+ *
+ * @param start         the name of a preset, or any part of an ObjectiveSpec
+ * @param options.form  of the preset: "authors" (default) or "corrected"
+ * @throws PapoError ERR_ARGUMENT for unknown names, keys and words, ERR_RANGE for numbers outside their range
+ */
+export function objective(
+  start?: PresetId | ObjectiveSpecInput,
+  options?: { readonly form?: PresetForm },
+): ObjectiveBuilder {
+  if (typeof start === "string") return new ObjectiveBuilder(preset(start, options));
+  ownValues(WHERE, "the options of an objective that starts from no preset", options ?? {}, []);
+  return new ObjectiveBuilder(start === undefined ? {} : validateSpec(start, WHERE));
+}

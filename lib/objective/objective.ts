@@ -1,0 +1,128 @@
+/** An objective: a spec that evaluates batches to loss, gradients and metrics. */
+import { PapoError } from "../core/errors.js";
+import { checkLogits } from "../functional/logits.js";
+import {
+  type Batch,
+  blocksShape,
+  isLogProbsBatch,
+  type LogitsBatch,
+  type RowBlocksBatch,
+  tokenRowData,
+} from "./batch.js";
+import type { Evaluation } from "./evaluation.js";
+import { evaluateLogProbs } from "./log-prob-form.js";
+import {
+  type EvaluateAsyncOptions,
+  type EvaluateOptions,
+  MEMORY_KEYS,
+  type ResolvedOptions,
+  type RowBlockOptions,
+  resolveOptions,
+} from "./options.js";
+import type { RowBlock } from "./row-block.js";
+import { RowBlockEvaluation } from "./row-blocks.js";
+import { type ObjectiveSpec, type ObjectiveSpecInput, validateSpec } from "./spec.js";
+import { warnings } from "./warnings.js";
+
+/**
+ * Evaluates one loss: `objective("papo-g-7b").build()` or `new Objective(spec)`. Holds no state but its spec, so one
+ * objective may be used for any number of batches, concurrently too.
+ */
+export class Objective {
+  /** What it computes, complete and frozen; plain JSON. */
+  readonly spec: ObjectiveSpec;
+
+  /** @throws PapoError as `validateSpec` */
+  constructor(spec: ObjectiveSpecInput) {
+    this.spec = validateSpec(spec);
+    Object.freeze(this);
+  }
+
+  /** Numbers of the spec that are known to end badly or to do nothing, as sentences; data only, nothing is printed. */
+  get warnings(): readonly string[] {
+    return warnings(this.spec);
+  }
+
+  /**
+   * Loss, gradients and metrics of a batch, on this thread (and the pool's).
+   *
+   * A batch of logits gives gradients in the logits, one of log-probs in the statistics that were given. Everything
+   * else (old, reference and constant masked log-probs, advantages) is constant. With `denominators` of the whole
+   * batch, the losses and gradients of its parts add up to its own, however it is cut, padded or packed; with
+   * `worldSize` too, those of the workers average to it.
+   *
+   * If it throws, memory given for gradients holds nothing of use, and with `inPlace` the logits are gone.
+   *
+   * @throws PapoError ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_RANGE for what does not fit, a term without its input and
+   *         a schedule without `step` among it; ERR_NOT_FINITE naming the first counted row with an unusable number
+   * @see PAPO, arXiv 2507.06448 v5, Eq. 2 and 3, with the signs of ObjectiveSpec
+   */
+  evaluate(batch: Batch, options: EvaluateOptions = {}): Evaluation {
+    const where = "Objective.evaluate";
+    const resolved = resolveOptions(where, options, MEMORY_KEYS);
+    if (isLogProbsBatch(where, batch)) return this.#ofLogProbs(where, batch, options, resolved);
+    const [evaluation, block] = this.#whole(where, batch, options, resolved);
+    const gradients = evaluation.add(block);
+    return { ...evaluation.finish(), ...gradients };
+  }
+
+  /**
+   * `evaluate` off the event loop. The logits' memory must neither be written nor transferred until it settles; all
+   * other data was copied when the call returned.
+   *
+   * @param options.signal  an abort stops at the next block of rows and rejects with its reason
+   */
+  async evaluateAsync(batch: Batch, options: EvaluateAsyncOptions = {}): Promise<Evaluation> {
+    const where = "Objective.evaluateAsync";
+    const resolved = resolveOptions(where, options, [...MEMORY_KEYS, "signal"]);
+    const { signal } = options;
+    signal?.throwIfAborted();
+    if (isLogProbsBatch(where, batch)) return this.#ofLogProbs(where, batch, options, resolved);
+    const [evaluation, block] = this.#whole(where, batch, options, resolved);
+    const gradients = await evaluation.addAsync(block, { signal });
+    return { ...evaluation.finish(), ...gradients };
+  }
+
+  /**
+   * Begins an evaluation whose logits arrive in blocks of rows, such as from a file larger than memory.
+   *
+   * @param batch  everything of [rows], and the size of the vocabulary
+   * @throws PapoError as `evaluate`
+   */
+  begin(batch: RowBlocksBatch, options: RowBlockOptions = {}): RowBlockEvaluation {
+    const where = "Objective.begin";
+    const resolved = resolveOptions(where, options);
+    const shape = blocksShape(where, batch);
+    const data = tokenRowData(where, batch, shape);
+    return new RowBlockEvaluation("RowBlockEvaluation", this.spec, data, batch.vocabSize, resolved);
+  }
+
+  /** A batch of logits is one block of all its rows. */
+  #whole(
+    where: string,
+    batch: LogitsBatch,
+    options: EvaluateOptions,
+    resolved: ResolvedOptions,
+  ): [RowBlockEvaluation, RowBlock] {
+    const { logits, maskedLogits } = batch;
+    checkLogits(where, logits, maskedLogits);
+    const data = tokenRowData(where, batch, logits.shape.slice(0, -1));
+    const { gradLogits, gradMaskedLogits, inPlace } = options;
+    const block = { rowStart: 0, logits, maskedLogits, gradLogits, gradMaskedLogits, inPlace };
+    return [new RowBlockEvaluation(where, this.spec, data, logits.columns, resolved), block];
+  }
+
+  #ofLogProbs(
+    where: string,
+    batch: Parameters<typeof evaluateLogProbs>[2],
+    options: EvaluateOptions,
+    resolved: ResolvedOptions,
+  ): Evaluation {
+    const { gradLogits, gradMaskedLogits, inPlace } = options;
+    if (gradLogits !== undefined || gradMaskedLogits !== undefined || inPlace === true) {
+      const message = `[${where}] expected memory for gradients only with logits, received it with log-probs`;
+      throw new PapoError("ERR_ARGUMENT", message);
+    }
+    return evaluateLogProbs(where, this.spec, batch, resolved);
+  }
+}

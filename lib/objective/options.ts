@@ -1,0 +1,129 @@
+/** What an evaluation may be told beside its batch, and the checks of it. */
+import { describe, expected } from "../core/errors.js";
+import { checkGradDType, checkOptions } from "../functional/logits.js";
+import type { Denominators } from "../functional/row-weights.js";
+import type { Tensor } from "../tensor/tensor.js";
+
+/** Which ops compute a batch of logits; "auto" is right unless the two are to be compared. */
+export type PlanChoice = "auto" | "fused" | "composed";
+
+/** Options of one evaluation that do not name memory. */
+export interface RowBlockOptions {
+  /** Whether gradients are computed; true. Without them the logits are only read, once. */
+  readonly gradients?: boolean | undefined;
+  /** Gradients in float32 where the logits are float16 or bfloat16; the logits' dtype if absent. */
+  readonly gradDType?: "float32" | undefined;
+  /** Multiplies gradients (not the loss) before they are rounded to their dtype: loss scaling for float16. 1. */
+  readonly gradScale?: number | undefined;
+  /** Counts of the whole batch where this call sees a part of it. */
+  readonly denominators?: Denominators | undefined;
+  /** Number of updates already made; required where a coefficient is a schedule. */
+  readonly step?: number | undefined;
+  /** Whether `tokens` is returned; false. */
+  readonly perToken?: boolean | undefined;
+  /**
+   * What an unusable counted row (NaN, +Infinity or only −Infinity in its logits) does: "error" (the default) throws and
+   * names the first; "skip" treats such rows as if their mask were 0, which changes this batch's own denominators too.
+   */
+  readonly onInvalid?: "error" | "skip" | undefined;
+  readonly plan?: PlanChoice | undefined;
+}
+
+/** Options of `evaluate`. */
+export interface EvaluateOptions extends RowBlockOptions {
+  /** Where the gradient is written: the shape of the logits, any pitch, their dtype or float32. */
+  readonly gradLogits?: Tensor | undefined;
+  /** The same; filled with zeros where the masked branch is constant. */
+  readonly gradMaskedLogits?: Tensor | undefined;
+  /**
+   * Writes the gradients over the logits, and those of the masked branch, where it is differentiable, over the masked
+   * logits. Saves one or two tensors of [rows, vocab]. The logits are consumed: after the call, also after one that
+   * failed or was aborted half-way, they are not logits any more.
+   */
+  readonly inPlace?: boolean | undefined;
+}
+
+/** Options of `evaluateAsync`. */
+export interface EvaluateAsyncOptions extends EvaluateOptions {
+  /** An abort stops at the next block of rows and rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** RowBlockOptions with every default filled in. */
+export interface ResolvedOptions {
+  readonly gradients: boolean;
+  readonly gradDType: "float32" | undefined;
+  readonly gradScale: number;
+  readonly denominators: Denominators;
+  readonly step: number | undefined;
+  readonly perToken: boolean;
+  readonly skip: boolean;
+  readonly plan: PlanChoice;
+}
+
+const BLOCK_KEYS = [
+  "gradients",
+  "gradDType",
+  "gradScale",
+  "denominators",
+  "step",
+  "perToken",
+  "onInvalid",
+  "plan",
+];
+
+/** Keys that `evaluate` and `evaluateAsync` know beside those of row blocks. */
+export const MEMORY_KEYS: readonly string[] = ["gradLogits", "gradMaskedLogits", "inPlace"];
+
+/**
+ * Checks options and fills in defaults.
+ *
+ * @param more  further known keys
+ * @throws PapoError ERR_ARGUMENT for unknown keys and wrong kinds, ERR_RANGE for numbers outside their range
+ */
+export function resolveOptions(
+  where: string,
+  options: RowBlockOptions,
+  more: readonly string[] = [],
+): ResolvedOptions {
+  checkOptions(where, options, [...BLOCK_KEYS, ...more]);
+  const { gradScale = 1, gradDType, step, denominators = {} } = options;
+  if (typeof gradScale !== "number" || !Number.isFinite(gradScale)) {
+    throw expected("ERR_RANGE", where, "gradScale to be a finite number", describe(gradScale));
+  }
+  checkGradDType(where, gradDType);
+  if (step !== undefined && !(Number.isFinite(step) && step >= 0)) {
+    throw expected("ERR_RANGE", where, "step to be a number from 0 up", describe(step));
+  }
+  return {
+    gradients: flag(where, "gradients", options.gradients, true),
+    gradDType,
+    gradScale,
+    denominators,
+    step,
+    perToken: flag(where, "perToken", options.perToken, false),
+    skip: word(where, "onInvalid", options.onInvalid, ["error", "skip"]) === "skip",
+    plan: word(where, "plan", options.plan, ["auto", "fused", "composed"]),
+  };
+}
+
+/** A boolean option; anything else throws ERR_ARGUMENT. */
+export function flag(where: string, name: string, value: unknown, otherwise: boolean): boolean {
+  if (value === undefined) return otherwise;
+  if (typeof value === "boolean") return value;
+  throw expected("ERR_ARGUMENT", where, `${name} to be a boolean`, describe(value));
+}
+
+/** One of a few words, the first of which is the default. */
+function word<T extends string>(
+  where: string,
+  name: string,
+  value: unknown,
+  words: readonly [T, ...T[]],
+): T {
+  if (value === undefined) return words[0];
+  const known = words.find((candidate) => candidate === value);
+  if (known !== undefined) return known;
+  const list = words.map((candidate) => `"${candidate}"`).join(", ");
+  throw expected("ERR_ARGUMENT", where, `${name} to be one of ${list}`, describe(value));
+}

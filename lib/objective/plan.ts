@@ -1,0 +1,97 @@
+/** How a block of logits becomes statistics, terms and gradients: the only fusion decision, and its two outcomes. */
+import { expected } from "../core/errors.js";
+import { newLines, STATISTICS, TERMS } from "../ops/lines.js";
+import { type PapoLossResult, papoLoss, papoLossAsync } from "../ops/papo-loss.js";
+import { type ObjectiveRows, tokenObjective } from "../ops/token-objective.js";
+import {
+  type TokenLogits,
+  type TokenStatsResult,
+  tokenStats,
+  tokenStatsAsync,
+} from "../ops/token-stats.js";
+import { tokenStatsGrad, tokenStatsGradAsync } from "../ops/token-stats-grad.js";
+import type { GradientMemory } from "./gradient-memory.js";
+import type { PlanChoice } from "./options.js";
+
+/** `fused` is one op over the logits; `composed` is statistics, objective and gradients one after the other. */
+export type Plan = "fused" | "composed";
+
+/**
+ * Fused, unless rows may be skipped: then the weights of all rows depend on which rows are usable, which only a first
+ * pass over the logits can tell.
+ */
+export function choosePlan(where: string, choice: PlanChoice, skip: boolean): Plan {
+  if (skip && choice === "fused") {
+    throw expected("ERR_UNSUPPORTED", where, 'plan "composed" with onInvalid "skip"', '"fused"');
+  }
+  if (choice === "auto") return skip ? "composed" : "fused";
+  return choice;
+}
+
+/** A block of rows, ready to run. */
+export interface PlanArgs extends TokenLogits, ObjectiveRows, GradientMemory {
+  readonly maskedLogProbs: Float64Array | undefined;
+  readonly gradScale: number;
+  readonly hasMasked: boolean;
+  readonly gradients: boolean;
+  /**
+   * With onInvalid "skip": takes the rows that were found unusable, [rows] of 0 and 1, and gives the mask and weights
+   * that hold without them. Absent with "error".
+   */
+  readonly withoutInvalid:
+    | ((invalid: Int32Array) => Pick<PlanArgs, "responseMask" | "weights" | "entropyWeights">)
+    | undefined;
+}
+
+export type PlanResult = PapoLossResult;
+
+/** Runs a plan on this thread (and the pool's). */
+export function runPlan(plan: Plan, args: PlanArgs): PlanResult {
+  if (args.tokenIds.length === 0) return nothing();
+  if (plan === "fused") return papoLoss(args);
+  const { statistics, args: usable } = withObjective(args, tokenStats(statsArgs(args)));
+  const { terms, cotangents } = tokenObjective({ ...usable, statistics });
+  if (cotangents) tokenStatsGrad({ ...usable, statistics, cotangents, accumulate: false });
+  return { statistics, terms };
+}
+
+/** The same off the event loop; an abort rejects with the signal's reason. */
+export async function runPlanAsync(
+  plan: Plan,
+  args: PlanArgs,
+  signal: AbortSignal | undefined,
+): Promise<PlanResult> {
+  if (args.tokenIds.length === 0) return nothing();
+  if (plan === "fused") return papoLossAsync(args, signal);
+  const stats = await tokenStatsAsync(statsArgs(args), signal);
+  const { statistics, args: usable } = withObjective(args, stats);
+  const { terms, cotangents } = tokenObjective({ ...usable, statistics });
+  if (cotangents) {
+    const call = { ...usable, statistics, cotangents, accumulate: false };
+    await tokenStatsGradAsync(call, signal);
+  }
+  return { statistics, terms };
+}
+
+function nothing(): PlanResult {
+  return { statistics: newLines(STATISTICS, 0), terms: newLines(TERMS, 0) };
+}
+
+function statsArgs(args: PlanArgs) {
+  const onInvalid = args.withoutInvalid ? ("skip" as const) : ("error" as const);
+  return { ...args, onInvalid };
+}
+
+/** Between statistics and objective: constant masked log-probs take their line, unusable rows leave. */
+function withObjective(args: PlanArgs, { statistics, invalid }: TokenStatsResult) {
+  const rows = args.tokenIds.length;
+  if (args.maskedLogProbs) {
+    statistics.set(args.maskedLogProbs, STATISTICS.indexOf("maskedLogProbs") * rows);
+  }
+  if (invalid === undefined || args.withoutInvalid === undefined) return { statistics, args };
+  for (let row = 0; row < rows; row++) {
+    if (invalid[row] === 0) continue;
+    for (let k = 0; k < STATISTICS.length; k++) statistics[k * rows + row] = 0;
+  }
+  return { statistics, args: { ...args, ...args.withoutInvalid(invalid) } };
+}

@@ -1,0 +1,243 @@
+/** The published objectives as data: every number with its source, in the authors' and in the corrected form. */
+import { describe, expected } from "../core/errors.js";
+import { ownValues } from "./plain-object.js";
+import { type ObjectiveSpec, type ObjectiveSpecInput, type SpecKey, validateSpec } from "./spec.js";
+
+/** Names of the presets. `papo-g` extends GRPO and `papo-d` DAPO; 3b and 7b are the sizes they were tuned on. */
+export const PRESET_IDS = [
+  "papo-g-3b",
+  "papo-g-7b",
+  "papo-g-3b-no-ref",
+  "papo-g-7b-no-ref",
+  "papo-d-3b",
+  "papo-d-7b",
+  "grpo",
+  "dapo",
+] as const;
+export type PresetId = (typeof PRESET_IDS)[number];
+
+/**
+ * Which reading of the publication.
+ *
+ * - `authors`    what their code computes: k3 with both limits, dual clip, masked branch constant, sampled entropies,
+ *                token means. Reproduces their numbers, the inert masked entropy included.
+ * - `corrected`  what the paper means: exact KL and exact entropies, gradient through both branches, the paper's own
+ *                reduction for every term. Same coefficients and clips, which were tuned with the authors' form.
+ */
+export const PRESET_FORMS = ["authors", "corrected"] as const;
+export type PresetForm = (typeof PRESET_FORMS)[number];
+
+/** One value of a preset and where it was published. */
+export interface PresetValue {
+  readonly key: SpecKey;
+  readonly value: ObjectiveSpec[SpecKey];
+  readonly source: string;
+}
+
+// Paths are those of the PAPO authors' repository, tables those of the paper (arXiv 2507.06448 v5).
+const CONFIG = "verl/workers/actor/config.py";
+const CORE = "verl/trainer/core_algos.py";
+const ACTOR = "verl/workers/actor/dp_actor.py";
+const GRPO_SCRIPTS = "examples/papo_grpo";
+const DAPO_SCRIPTS = "examples/papo_dapo";
+const CORRECTED = "corrected form";
+
+/** What every preset shares in the authors' form. */
+const AUTHORS: readonly PresetValue[] = [
+  of("clipLow", 0.2, `${CONFIG}:87; paper, Table 6`),
+  of("clipDual", 3, `${CONFIG}:91; applied in ${CORE}:448-521`),
+  of("refKlEstimator", "k3", `low_var_kl, ${CORE}:567-606`),
+  of("perceptionKlEstimator", "k3", `low_var_kl, ${ACTOR}:329-333`),
+  of("entropyEstimator", "sampled", `−log-prob of the sampled token, ${ACTOR}:289, 326`),
+  of("maskedBranch", "constant", `RECOMPUTE_AUG_LOG_PROBS = False, ${ACTOR}:46`),
+  of("reduction", "token-mean", `loss_avg_mode "token", ${CONFIG}:93; ${CORE}:421-445`),
+  of("entropyReduction", "token-mean", `${ACTOR}:289, 326`),
+  of("temperature", 1, "rollout temperature, examples/configs/config_grpo_papo.yaml"),
+  of("logRatioLimit", 20, `${CORE}:448-521 (ratio), 567-606 (KL)`),
+  of("klLimit", 10, `${CORE}:567-606`),
+  of("exactKlLimit", null, `${CORE}:567-606 has no exact KL in use`),
+  of("denominatorEpsilon", 1e-8, `${CORE}:421-445`),
+];
+
+/** What the corrected form puts in the place of the authors' choices, apart from the reduction. */
+const CORRECTIONS: readonly PresetValue[] = [
+  of(
+    "perceptionKlEstimator",
+    "exact",
+    `${CORRECTED}: the KL of Eq. 2 itself; k3's gradient is that of the reverse KL`,
+  ),
+  of(
+    "exactKlLimit",
+    10,
+    `${CORRECTED}: a maximised KL needs a bound; the authors' ±10 on k3 (${CORE}:567-606)`,
+  ),
+  of(
+    "entropyEstimator",
+    "exact",
+    `${CORRECTED}: the entropy of Eq. 2 itself; the sampled one has no gradient in expectation`,
+  ),
+  of(
+    "maskedBranch",
+    "differentiable",
+    `${CORRECTED}: π_θ^mask shares θ in Eq. 2, and without it the masked entropy is inert (PAPO issue 20)`,
+  ),
+  of("entropyReduction", "same", `${CORRECTED}: Eq. 2 and 3 have one sum over all terms`),
+];
+
+const CORRECTED_G = of("reduction", "seq-mean-token-mean", `${CORRECTED}: paper, Eq. 2`);
+const CORRECTED_D = of("reduction", "token-mean", `${CORRECTED}: paper, Eq. 3`);
+
+const CLIP_GRPO = of("clipHigh", 0.3, `${CONFIG}:88; paper, Table 6`);
+const CLIP_DAPO = of("clipHigh", 0.28, `${DAPO_SCRIPTS}/qwen2_5_vl_{3b,7b}_dapo_papo.sh:29-54`);
+
+interface PresetEntry {
+  readonly summary: string;
+  readonly family: "grpo" | "dapo";
+  readonly values: readonly PresetValue[];
+}
+
+const PRESETS: Readonly<Record<PresetId, PresetEntry>> = {
+  "papo-g-3b": {
+    summary: "PAPO on GRPO, Qwen2.5-VL-3B: reference KL, no double entropy",
+    family: "grpo",
+    values: [
+      CLIP_GRPO,
+      of("perceptionKlCoef", 0.02, `${GRPO_SCRIPTS}/qwen2_5_vl_3b_grpo_papo.sh:28`),
+      of("refKlCoef", 0.01, `paper, Table 6; ${CONFIG}:87-90`),
+      ...doubleEntropy(0, "off in examples/configs/config_grpo_papo.yaml"),
+    ],
+  },
+  "papo-g-7b": {
+    summary: "PAPO on GRPO, Qwen2.5-VL-7B (the high-γ setting): reference KL, double entropy",
+    family: "grpo",
+    values: [
+      CLIP_GRPO,
+      of("perceptionKlCoef", 0.02, `${GRPO_SCRIPTS}/qwen2_5_vl_7b_grpo_papo.sh:28`),
+      of("refKlCoef", 0.01, `paper, Table 6; ${CONFIG}:87-90`),
+      ...doubleEntropy(
+        0.05,
+        `${GRPO_SCRIPTS}/qwen2_5_vl_7b_grpo_papo.sh:28-35; paper, Table 11 (best of .01, .03, .05)`,
+      ),
+    ],
+  },
+  "papo-g-3b-no-ref": noRef("3b"),
+  "papo-g-7b-no-ref": noRef("7b"),
+  "papo-d-3b": papoD("3b"),
+  "papo-d-7b": papoD("7b"),
+  grpo: {
+    summary: "The GRPO baseline of the paper: reference KL, no perception term",
+    family: "grpo",
+    values: [
+      CLIP_GRPO,
+      of("perceptionKlCoef", 0, "examples/configs/config_grpo.yaml has no perception term"),
+      of("refKlCoef", 0.01, `paper, Table 6; ${CONFIG}:87-90`),
+      ...doubleEntropy(0, "examples/configs/config_grpo.yaml has no entropy terms"),
+    ],
+  },
+  dapo: {
+    summary: "The DAPO baseline of the paper: no reference KL, no perception term",
+    family: "dapo",
+    values: [
+      of("clipHigh", 0.28, `${DAPO_SCRIPTS}/*_dapo.sh:39-45`),
+      of("perceptionKlCoef", 0, `${DAPO_SCRIPTS}/*_dapo.sh has no perception term`),
+      of("refKlCoef", 0, `disable_kl, ${DAPO_SCRIPTS}/*_dapo.sh:39-45`),
+      ...doubleEntropy(0, `${DAPO_SCRIPTS}/*_dapo.sh has no entropy terms`),
+    ],
+  },
+};
+
+function noRef(size: "3b" | "7b"): PresetEntry {
+  const script = `${GRPO_SCRIPTS}/qwen2_5_vl_${size}_grpo_papo_no_kl_ref.sh:28-34`;
+  return {
+    summary: `PAPO on GRPO, Qwen2.5-VL-${size.toUpperCase()}, without the reference KL: double entropy`,
+    family: "grpo",
+    values: [
+      CLIP_GRPO,
+      of("perceptionKlCoef", 0.01, `${script}; paper, Table 8`),
+      of("refKlCoef", 0, `${script}; paper, App. F`),
+      ...doubleEntropy(0.03, script),
+    ],
+  };
+}
+
+function papoD(size: "3b" | "7b"): PresetEntry {
+  const script = `${DAPO_SCRIPTS}/qwen2_5_vl_${size}_dapo_papo.sh:29-54`;
+  return {
+    summary: `PAPO on DAPO, Qwen2.5-VL-${size.toUpperCase()}: no reference KL, double entropy`,
+    family: "dapo",
+    values: [
+      CLIP_DAPO,
+      of("perceptionKlCoef", 0.01, script),
+      of("refKlCoef", 0, `${script}; paper, Eq. 3 has none`),
+      ...doubleEntropy(0.03, script),
+    ],
+  };
+}
+
+function of<K extends SpecKey>(key: K, value: ObjectiveSpec[K], source: string): PresetValue {
+  return Object.freeze({ key, value, source });
+}
+
+function doubleEntropy(coef: number, source: string): readonly PresetValue[] {
+  return [of("entropyCoef", coef, source), of("maskedEntropyCoef", coef, source)];
+}
+
+/** Checks the name of a preset; an unknown one throws ERR_ARGUMENT with the list. */
+function entryOf(where: string, id: unknown): PresetEntry {
+  const known = PRESET_IDS.find((candidate) => candidate === id);
+  if (known !== undefined) return PRESETS[known];
+  const list = PRESET_IDS.join(", ");
+  throw expected("ERR_ARGUMENT", where, `the name of a preset (${list})`, describe(id));
+}
+
+function formOf(where: string, options: unknown): PresetForm {
+  if (options === undefined) return "authors";
+  const form = ownValues(where, "the options", options, ["form"]).get("form");
+  if (form === undefined) return "authors";
+  const known = PRESET_FORMS.find((candidate) => candidate === form);
+  if (known !== undefined) return known;
+  throw expected("ERR_ARGUMENT", where, 'form to be "authors" or "corrected"', describe(form));
+}
+
+/**
+ * Every value of a preset with its source, in the order of the keys of an objective.
+ *
+ * The corrected form replaces the authors' choices as a whole; there is no way to get half of each.
+ *
+ * @throws PapoError ERR_ARGUMENT for unknown names and forms
+ */
+export function presetValues(
+  id: PresetId,
+  options?: { readonly form?: PresetForm },
+): readonly PresetValue[] {
+  const entry = entryOf("presetValues", id);
+  const form = formOf("presetValues", options);
+  const corrections = entry.family === "grpo" ? CORRECTED_G : CORRECTED_D;
+  const values = new Map<SpecKey, PresetValue>();
+  for (const value of AUTHORS) values.set(value.key, value);
+  for (const value of entry.values) values.set(value.key, value);
+  if (form === "corrected") {
+    for (const value of [...CORRECTIONS, corrections]) values.set(value.key, value);
+  }
+  return [...values.values()];
+}
+
+/** What a preset is, in one line. */
+export function presetSummary(id: PresetId): string {
+  return entryOf("presetSummary", id).summary;
+}
+
+/**
+ * The objective of a preset.
+ *
+ * @param options.form  "authors" (default) or "corrected"
+ * @throws PapoError ERR_ARGUMENT for unknown names and forms
+ * @see `presetValues` for the source of each number
+ */
+export function preset(id: PresetId, options?: { readonly form?: PresetForm }): ObjectiveSpec {
+  const input: Partial<Record<SpecKey, unknown>> = {};
+  entryOf("preset", id);
+  formOf("preset", options);
+  for (const { key, value } of presetValues(id, options)) input[key] = value;
+  return validateSpec(input as ObjectiveSpecInput, "preset");
+}

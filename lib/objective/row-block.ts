@@ -1,0 +1,51 @@
+/** One block of rows of a streamed evaluation: its checks, and its errors in the rows of the whole batch. */
+import { describe, expected, PapoError } from "../core/errors.js";
+import { showShape } from "../core/shape.js";
+import { checkLogits, checkOptions } from "../functional/logits.js";
+import type { Logits, Tensor } from "../tensor/tensor.js";
+
+/** Rows `rowStart` … `rowStart + rows of the logits − 1` of the batch. */
+export interface RowBlock {
+  readonly rowStart: number;
+  /** [rows of the block, vocab] */
+  readonly logits: Logits;
+  /** In every block or in none. */
+  readonly maskedLogits?: Logits | undefined;
+  /** Where this block's gradients are written; fresh memory if absent. */
+  readonly gradLogits?: Tensor | undefined;
+  readonly gradMaskedLogits?: Tensor | undefined;
+  /** As the option of `evaluate`. */
+  readonly inPlace?: boolean | undefined;
+}
+
+const KEYS = ["rowStart", "logits", "maskedLogits", "gradLogits", "gradMaskedLogits", "inPlace"];
+
+/** Checks keys, logits and place of a block of a batch of `rows` rows. */
+export function checkRowBlock(
+  where: string,
+  block: RowBlock,
+  rows: number,
+  vocabSize: number,
+): void {
+  checkOptions(where, block, KEYS);
+  checkLogits(where, block.logits, block.maskedLogits);
+  const { rowStart, logits } = block;
+  if (logits.columns !== vocabSize) {
+    const what = `logits [rows, ${vocabSize}] as vocabSize says`;
+    throw expected("ERR_SHAPE", where, what, showShape(logits.shape));
+  }
+  if (!Number.isSafeInteger(rowStart) || rowStart < 0 || rowStart + logits.rows > rows) {
+    const what = `a block of rows within the ${rows} of the batch`;
+    throw expected("ERR_RANGE", where, what, `${logits.rows} from row ${describe(rowStart)} on`);
+  }
+}
+
+/** An op counts rows from the start of its block; messages and `row` count from the start of the batch. */
+export function inBatchRows(error: unknown, rowStart: number): unknown {
+  if (!(error instanceof PapoError) || error.row === undefined || rowStart === 0) return error;
+  const row = error.row + rowStart;
+  const message = error.message
+    .replaceAll(`[${error.row}]`, `[${row}]`)
+    .replaceAll(new RegExp(`\\brow ${error.row}\\b`, "g"), `row ${row}`);
+  return new PapoError(error.code, message, { cause: error, row });
+}

@@ -1,0 +1,77 @@
+/** Names of the lines of the `[k, rows]` matrices that pass between ops. */
+import type { NativeTensor } from "../addon/binding.js";
+
+/** Lines of `statistics` [8, rows], nats; the first six are those an objective may differentiate. */
+export const STATISTICS = [
+  "logProbs",
+  "maskedLogProbs",
+  "entropy",
+  "maskedEntropy",
+  "kl",
+  "reverseKl",
+  "logSumExp",
+  "maskedLogSumExp",
+] as const;
+export type StatisticName = (typeof STATISTICS)[number];
+
+/** Lines of `cotangents` [6, rows]: d loss / d statistic. */
+export const COTANGENTS = [
+  "logProbs",
+  "maskedLogProbs",
+  "entropy",
+  "maskedEntropy",
+  "kl",
+  "reverseKl",
+] as const;
+export type CotangentName = (typeof COTANGENTS)[number];
+
+/**
+ * Lines of `terms` [12, rows]: the value of each term (no coefficient, no weight); the importance ratio;
+ * which clip fired (0 none, 1 low, 2 high, 3 dual); and per term the sum of |cotangent|, coefficient and weight included.
+ */
+export const TERMS = [
+  "surrogate",
+  "refKl",
+  "perceptionKl",
+  "entropy",
+  "maskedEntropy",
+  "ratio",
+  "clip",
+  "gradSurrogate",
+  "gradRefKl",
+  "gradPerceptionKl",
+  "gradEntropy",
+  "gradMaskedEntropy",
+] as const;
+export type TermName = (typeof TERMS)[number];
+
+/** Line `name` of `matrix`, as a view [rows]. */
+export function line<Name extends string>(
+  matrix: Float64Array,
+  names: readonly Name[],
+  name: Name,
+): Float64Array {
+  const rows = matrix.length / names.length;
+  const first = names.indexOf(name) * rows;
+  return matrix.subarray(first, first + rows);
+}
+
+/** A fresh matrix of `lines` lines. */
+export function newLines(names: readonly string[], rows: number): Float64Array {
+  return new Float64Array(names.length * rows);
+}
+
+/** The matrix as a native tensor [lines, rows]. */
+export function linesTensor(matrix: Float64Array, names: readonly string[]): NativeTensor;
+export function linesTensor(
+  matrix: Float64Array | undefined,
+  names: readonly string[],
+): NativeTensor | undefined;
+export function linesTensor(
+  matrix: Float64Array | undefined,
+  names: readonly string[],
+): NativeTensor | undefined {
+  if (matrix === undefined) return undefined;
+  const columns = matrix.length / names.length;
+  return { data: matrix, dtype: "float64", rows: names.length, columns, rowPitch: columns };
+}

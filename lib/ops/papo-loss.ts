@@ -1,0 +1,61 @@
+/** The op `papo_loss`: statistics, objective and gradients in one pass over the logits. */
+import type { Tensor } from "../tensor/tensor.js";
+import { linesTensor, newLines, STATISTICS, TERMS } from "./lines.js";
+import { type OpCall, rowsTensor, runOp, runOpAsync } from "./run-op.js";
+import { type ObjectiveRows, objectiveInputs } from "./token-objective.js";
+import { logitsInputs, type TokenLogits } from "./token-stats.js";
+
+export interface PapoLossArgs extends TokenLogits, ObjectiveRows {
+  /** [rows], constants, instead of `maskedLogits`. */
+  readonly maskedLogProbs?: Float64Array | undefined;
+  /** Where the gradients go, if they are wanted; see `gradientTensor`. */
+  readonly gradLogits?: Tensor | undefined;
+  readonly gradMaskedLogits?: Tensor | undefined;
+  /** Multiplies the gradients before they are rounded to their dtype. */
+  readonly gradScale: number;
+}
+
+export interface PapoLossResult {
+  /** [8, rows], lines STATISTICS. */
+  readonly statistics: Float64Array;
+  /** [12, rows], lines TERMS; `lossOfTerms` adds them up. */
+  readonly terms: Float64Array;
+}
+
+export function papoLoss(args: PapoLossArgs): PapoLossResult {
+  const { call, result } = prepare(args);
+  runOp(call);
+  return result;
+}
+
+export async function papoLossAsync(
+  args: PapoLossArgs,
+  signal?: AbortSignal,
+): Promise<PapoLossResult> {
+  const { call, result } = prepare(args);
+  await runOpAsync(call, signal);
+  return result;
+}
+
+function prepare(args: PapoLossArgs): { call: OpCall; result: PapoLossResult } {
+  const { where, temperature, gradScale, attributes } = args;
+  const { rows } = args.logits;
+  const result = { statistics: newLines(STATISTICS, rows), terms: newLines(TERMS, rows) };
+  const call = {
+    op: "papoLoss",
+    where,
+    inputs: {
+      ...logitsInputs(args),
+      maskedLogProbs: rowsTensor(args.maskedLogProbs),
+      ...objectiveInputs(args),
+    },
+    outputs: {
+      statistics: linesTensor(result.statistics, STATISTICS),
+      terms: linesTensor(result.terms, TERMS),
+      gradLogits: args.gradLogits?.toNative(where, "gradLogits"),
+      gradMaskedLogits: args.gradMaskedLogits?.toNative(where, "gradMaskedLogits"),
+    },
+    attributes: { temperature, gradScale, ...attributes },
+  };
+  return { call, result };
+}

@@ -1,0 +1,86 @@
+/** The only caller of the addon: camelCase in, snake_case across, and errors back as PapoError. */
+import type { NativeTensor } from "../addon/binding.js";
+import { binding } from "../addon/load.js";
+import { PapoError, type PapoErrorCode } from "../core/errors.js";
+
+/** One call of a native op; names of arguments and attributes are those of its spec, in camelCase. */
+export interface OpCall {
+  readonly op: string;
+  /** The public verb that called, which messages begin with. */
+  readonly where: string;
+  readonly inputs: Readonly<Record<string, NativeTensor | undefined>>;
+  readonly outputs: Readonly<Record<string, NativeTensor | undefined>>;
+  readonly attributes: Readonly<Record<string, number | string | boolean>>;
+}
+
+/** Runs an op on this thread (and the pool's). */
+export function runOp(call: OpCall): void {
+  try {
+    binding().run(...bridgeArguments(call));
+  } catch (error) {
+    throw wrapped(call.where, error);
+  }
+}
+
+/**
+ * Runs an op off the event loop. Its tensors' memory must neither be written nor transferred until the promise settles.
+ *
+ * An abort stops it at the next block of rows and rejects with `signal.reason`; outputs are then unfinished.
+ */
+export async function runOpAsync(call: OpCall, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
+  const cancel = signal && new Int32Array(1);
+  const onAbort = () => cancel?.fill(1);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    await binding().runAsync(...bridgeArguments(call), cancel);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw wrapped(call.where, error);
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
+  signal?.throwIfAborted();
+}
+
+/** A `[rows]` array as a native tensor. */
+export function rowsTensor(data: Float64Array | Int32Array): NativeTensor;
+export function rowsTensor(data: Float64Array | Int32Array | undefined): NativeTensor | undefined;
+export function rowsTensor(data: Float64Array | Int32Array | undefined): NativeTensor | undefined {
+  if (data === undefined) return undefined;
+  const dtype = data instanceof Int32Array ? "int32" : "float64";
+  return { data, dtype, rows: data.length, columns: 1, rowPitch: 1 };
+}
+
+function bridgeArguments({ op, inputs, outputs, attributes }: OpCall) {
+  return [
+    snakeCase(op),
+    snakeKeys(inputs),
+    snakeKeys(outputs),
+    snakeKeys(attributes, (value) => (typeof value === "boolean" ? Number(value) : value)),
+  ] as const;
+}
+
+function snakeKeys<T, U = T>(
+  record: Readonly<Record<string, T>>,
+  convert: (value: T) => U = (value) => value as unknown as U,
+): Record<string, U> {
+  return Object.fromEntries(
+    Object.entries(record)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => [snakeCase(key), convert(value)]),
+  );
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** Native messages begin with the op's name; the caller knows the public verb instead. */
+function wrapped(where: string, error: unknown): unknown {
+  if (error instanceof PapoError || !(error instanceof Error)) return error;
+  const { code, row } = error as { code?: PapoErrorCode; row?: number };
+  const message = `[${where}] ${error.message.replace(/^\[[^\]]*\] /, "")}`;
+  const options = row === undefined ? { cause: error } : { cause: error, row };
+  return new PapoError(code?.startsWith("ERR_") ? code : "ERR_INTERNAL", message, options);
+}

@@ -1,0 +1,129 @@
+/** The op `token_objective`: the terms of each token, and the cotangents of its statistics. No vocabulary here. */
+import {
+  COTANGENTS,
+  line,
+  linesTensor,
+  newLines,
+  STATISTICS,
+  TERMS,
+  type TermName,
+} from "./lines.js";
+import { type OpCall, rowsTensor, runOp } from "./run-op.js";
+
+/** KL estimators from the log-probabilities of the sampled token. */
+export type SampledKlEstimator = "k1" | "k2" | "k3" | "k3+" | "abs" | "unbiased";
+/** And those over the whole vocabulary: KL(policy ‖ masked) and its reverse. */
+export type KlEstimator = SampledKlEstimator | "exact" | "exact-reverse";
+
+/** What a token's loss is made of; every attribute has its native meaning and none has a default here. */
+export interface ObjectiveAttributes {
+  readonly clipLow: number;
+  readonly clipHigh: number;
+  /** 0 switches the dual clip off. */
+  readonly clipDual: number;
+  readonly refKlCoef: number;
+  readonly refKlEstimator: SampledKlEstimator;
+  readonly perceptionKlCoef: number;
+  readonly perceptionKlEstimator: KlEstimator;
+  readonly entropyCoef: number;
+  readonly maskedEntropyCoef: number;
+  readonly entropyEstimator: "sampled" | "exact";
+  readonly maskedBranch: "constant" | "differentiable";
+  readonly logRatioLimit: number;
+  readonly klLimit: number;
+  /** Infinity for none. */
+  readonly exactKlLimit: number;
+}
+
+/** The data of an objective, all of them [rows]. */
+export interface ObjectiveRows {
+  readonly oldLogProbs?: Float64Array | undefined;
+  readonly refLogProbs?: Float64Array | undefined;
+  readonly advantages?: Float64Array | undefined;
+  /** d loss / d value of a token of surrogate and KL terms, as `rowWeights` makes them. */
+  readonly weights: Float64Array;
+  /** The same for the two entropies. */
+  readonly entropyWeights: Float64Array;
+  readonly attributes: ObjectiveAttributes;
+}
+
+export interface TokenObjectiveArgs extends ObjectiveRows {
+  readonly where: string;
+  /** [8, rows] */
+  readonly statistics: Float64Array;
+  /** Whether the masked lines of `statistics` hold something. */
+  readonly hasMasked: boolean;
+  readonly responseMask?: Int32Array | undefined;
+  /** Whether the cotangents are wanted; true if not said. */
+  readonly gradients?: boolean;
+}
+
+export interface TokenObjectiveResult {
+  /** [12, rows], lines TERMS. */
+  readonly terms: Float64Array;
+  /** [6, rows], lines COTANGENTS. */
+  readonly cotangents: Float64Array | undefined;
+}
+
+/** Cheap next to anything over a vocabulary, so it has no asynchronous form. */
+export function tokenObjective(args: TokenObjectiveArgs): TokenObjectiveResult {
+  const { where, statistics, hasMasked, attributes, gradients = true } = args;
+  const rows = statistics.length / STATISTICS.length;
+  const terms = newLines(TERMS, rows);
+  const cotangents = gradients ? newLines(COTANGENTS, rows) : undefined;
+  runOp({
+    op: "tokenObjective",
+    where,
+    inputs: {
+      statistics: linesTensor(statistics, STATISTICS),
+      responseMask: rowsTensor(args.responseMask),
+      ...objectiveInputs(args),
+    },
+    outputs: {
+      terms: linesTensor(terms, TERMS),
+      cotangents: linesTensor(cotangents, COTANGENTS),
+    },
+    attributes: { hasMasked, ...attributes },
+  });
+  return { terms, cotangents };
+}
+
+/** The inputs that both ops with an objective share. */
+export function objectiveInputs(args: ObjectiveRows): OpCall["inputs"] {
+  return {
+    oldLogProbs: rowsTensor(args.oldLogProbs),
+    refLogProbs: rowsTensor(args.refLogProbs),
+    advantages: rowsTensor(args.advantages),
+    weights: rowsTensor(args.weights),
+    entropyWeights: rowsTensor(args.entropyWeights),
+  };
+}
+
+/** The loss of a batch from its terms: the one place in lib where their signs and coefficients are added up. */
+export function lossOfTerms(terms: Float64Array, args: ObjectiveRows): number {
+  const { weights, entropyWeights, attributes } = args;
+  return (
+    weightedTerm(terms, "surrogate", weights, 1) +
+    weightedTerm(terms, "refKl", weights, attributes.refKlCoef) -
+    weightedTerm(terms, "perceptionKl", weights, attributes.perceptionKlCoef) +
+    weightedTerm(terms, "entropy", entropyWeights, attributes.entropyCoef) +
+    weightedTerm(terms, "maskedEntropy", entropyWeights, attributes.maskedEntropyCoef)
+  );
+}
+
+/** coefficient · Σ weights · term; a coefficient or weight of 0 takes away even an infinite value. */
+export function weightedTerm(
+  terms: Float64Array,
+  name: TermName,
+  weights: Float64Array,
+  coefficient = 1,
+): number {
+  if (coefficient === 0) return 0;
+  const values = line(terms, TERMS, name);
+  let sum = 0;
+  for (let row = 0; row < weights.length; row++) {
+    const weight = weights[row] as number;
+    if (weight !== 0) sum += weight * (values[row] as number);
+  }
+  return coefficient * sum;
+}

@@ -1,0 +1,101 @@
+/** The op `token_stats_grad`: gradients of both sets of logits from the cotangents of their statistics. */
+import type { Sink } from "../autograd/sink.js";
+import type { Sinks } from "../autograd/tape.js";
+import { fillZero, gradientTensor } from "../tensor/gradient.js";
+import type { Logits, Tensor } from "../tensor/tensor.js";
+import { COTANGENTS, linesTensor, STATISTICS } from "./lines.js";
+import { type OpCall, runOp, runOpAsync } from "./run-op.js";
+import { logitsInputs, type TokenLogits } from "./token-stats.js";
+
+export interface StatisticsCotangents extends TokenLogits {
+  /** [8, rows], as `tokenStats` gave them for these very logits. */
+  readonly statistics: Float64Array;
+  /** [6, rows], lines COTANGENTS: d loss / d statistic. */
+  readonly cotangents: Float64Array;
+  /** Multiplies the gradients before they are rounded to their dtype. */
+  readonly gradScale: number;
+}
+
+export interface TokenStatsGradArgs extends StatisticsCotangents {
+  /** Where the gradients go, both of one dtype (see `gradientTensor`); the very memory of the logits is allowed. */
+  readonly gradLogits?: Tensor | undefined;
+  readonly gradMaskedLogits?: Tensor | undefined;
+  /** Add to what the gradient tensors hold. */
+  readonly accumulate: boolean;
+}
+
+/** Writes the gradients; with no gradient tensor given it does nothing. */
+export function tokenStatsGrad(args: TokenStatsGradArgs): void {
+  if (args.gradLogits ?? args.gradMaskedLogits) runOp(prepare(args));
+}
+
+export async function tokenStatsGradAsync(
+  args: TokenStatsGradArgs,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (args.gradLogits ?? args.gradMaskedLogits) await runOpAsync(prepare(args), signal);
+}
+
+function prepare(args: TokenStatsGradArgs): OpCall {
+  const { where, temperature, gradScale, accumulate } = args;
+  return {
+    op: "tokenStatsGrad",
+    where,
+    inputs: {
+      ...logitsInputs(args),
+      statistics: linesTensor(args.statistics, STATISTICS),
+      cotangents: linesTensor(args.cotangents, COTANGENTS),
+    },
+    outputs: {
+      gradLogits: args.gradLogits?.toNative(where, "gradLogits"),
+      gradMaskedLogits: args.gradMaskedLogits?.toNative(where, "gradMaskedLogits"),
+    },
+    attributes: { temperature, gradScale, accumulate },
+  };
+}
+
+/**
+ * The kernel calls that bring the gradients to their sinks [logits, maskedLogits]; each is to be run before the next is asked for.
+ * One call, unless one tensor is both sets of logits, or the caller's two gradients differ in dtype.
+ *
+ * @param dtype  of gradients that the sinks leave to us; that of the logits if not said
+ */
+export function* gradientCalls(
+  args: StatisticsCotangents,
+  [sink, maskedSink]: Sinks,
+  dtype?: "float32",
+): Generator<TokenStatsGradArgs> {
+  const apart =
+    sink === maskedSink ||
+    (sink?.buffer ?? args.logits).dtype !== (maskedSink?.buffer ?? args.logits).dtype;
+  const groups: Sinks[] = apart ? [[sink], [undefined, maskedSink]] : [[sink, maskedSink]];
+  for (const [own, masked] of groups) {
+    if (own === undefined && masked === undefined) continue;
+    const accumulate = Boolean(own?.accumulate || masked?.accumulate);
+    const gradLogits = target(own, args.logits, accumulate, dtype);
+    const gradMaskedLogits = target(masked, args.maskedLogits, accumulate, dtype);
+    yield { ...args, gradLogits, gradMaskedLogits, accumulate };
+    fill(own, gradLogits);
+    fill(masked, gradMaskedLogits);
+  }
+}
+
+function target(
+  sink: Sink | undefined,
+  logits: Logits | undefined,
+  accumulate: boolean,
+  dtype: "float32" | undefined,
+): Tensor | undefined {
+  if (sink === undefined || logits === undefined) return undefined;
+  const { buffer } = sink;
+  if (buffer === undefined) return gradientTensor("backward", "grad", logits, { dtype });
+  // The kernel adds to both of its outputs or to neither, so the one that is to be overwritten starts at 0.
+  if (accumulate && !sink.accumulate) fillZero(buffer);
+  return buffer;
+}
+
+function fill(sink: Sink | undefined, gradient: Tensor | undefined): void {
+  if (sink === undefined) return;
+  sink.buffer = gradient;
+  sink.accumulate = true;
+}

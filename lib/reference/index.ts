@@ -1,0 +1,71 @@
+/**
+ * `papo/reference`: the same mathematics in float64 and plain JavaScript, for tests and for reading.
+ *
+ * Written for clarity and exactness, not for speed, and independently of the native kernels.
+ */
+export {
+  type ExactKl,
+  exactKl,
+  KL_ESTIMATORS,
+  type KlEstimator,
+  k3,
+  type LimitedDifference,
+  limitedDifference,
+  SAMPLED_KL_ESTIMATORS,
+  type SampledKl,
+  type SampledKlEstimator,
+  sampledKl,
+} from "./divergence.js";
+export { type FiniteDifferenceOptions, finiteDifference } from "./finite-difference.js";
+export { type Distribution, logSoftmax, MASS_FLOOR } from "./log-softmax.js";
+export {
+  type ObjectiveNumbers,
+  objectiveNumbers,
+  type TokenObjectiveNumbers,
+} from "./objective-numbers.js";
+export {
+  type LossMetrics,
+  type ObjectiveOfStatistics,
+  type ObjectiveOfStatisticsOptions,
+  objectiveOfStatistics,
+  type PapoLoss,
+  type PapoLossOptions,
+  papoLoss,
+  type ReducedTerms,
+  type TokenData,
+} from "./papo-loss.js";
+export {
+  type Denominators,
+  type Layout,
+  REDUCTIONS,
+  type Reduction,
+  type RowWeightsOptions,
+  rowWeights,
+  sequenceOffsets,
+} from "./reduction.js";
+export { CLIP, type Clip, type ClipBounds, clippedSurrogate, type Surrogate } from "./surrogate.js";
+export {
+  TERMS,
+  type TermName,
+  type TokenCotangents,
+  type TokenObjectiveOptions,
+  type TokenTerms,
+  tokenObjective,
+} from "./token-objective.js";
+export {
+  entropyOf,
+  type LogitsInput,
+  STATISTICS,
+  type StatisticName,
+  type TokenStats,
+  type TokenStatsOptions,
+  tokenStats,
+} from "./token-stats.js";
+export {
+  COTANGENTS,
+  type CotangentName,
+  type Cotangents,
+  type LogitsGradients,
+  type TokenStatsGradOptions,
+  tokenStatsGrad,
+} from "./token-stats-grad.js";

@@ -1,0 +1,124 @@
+/** The numbers and names that define an objective, as plain data: the fields of an ObjectiveSpec. */
+import { describe, expected } from "../core/errors.js";
+import { checkNumber } from "./checks.js";
+import {
+  KL_ESTIMATORS,
+  type KlEstimator,
+  SAMPLED_KL_ESTIMATORS,
+  type SampledKlEstimator,
+} from "./divergence.js";
+import { REDUCTIONS, type Reduction } from "./reduction.js";
+
+/** What enters the loss of one token. */
+export interface TokenObjectiveNumbers {
+  /** The ratio is clipped below at 1 − clipLow; in 0…1, 0.2 by default. */
+  readonly clipLow: number;
+  /** The ratio is clipped above at 1 + clipHigh; ≥ 0, 0.2 by default. */
+  readonly clipHigh: number;
+  /** Bound of the loss for negative advantages, in units of |A|; 0 (default: off) or above 1 + clipHigh. */
+  readonly clipDual: number;
+  /** Of KL(policy ‖ reference), which is added; 0 by default. */
+  readonly refKlCoef: number;
+  readonly refKlEstimator: SampledKlEstimator;
+  /** Of KL(policy ‖ masked policy), which is subtracted; 0 by default. */
+  readonly perceptionKlCoef: number;
+  readonly perceptionKlEstimator: KlEstimator;
+  /** Of the entropy of the policy, which is added; 0 by default. */
+  readonly entropyCoef: number;
+  /** Of the entropy of the masked policy, which is added; 0 by default. */
+  readonly maskedEntropyCoef: number;
+  /** `"sampled"` (default) is −log-prob of the sampled token, `"exact"` the sum over the vocabulary. */
+  readonly entropyEstimator: "sampled" | "exact";
+  /** Whether a gradient flows into the masked policy; `"constant"` by default. */
+  readonly maskedBranch: "constant" | "differentiable";
+  /** Bound of every difference of log-probs before it is used, nats; 20 by default, Infinity for none. */
+  readonly logRatioLimit: number;
+  /** Bound of k3, nats; 10 by default, Infinity for none. */
+  readonly klLimit: number;
+  /** Bound of an exact divergence in the perception term, nats; none where null (default) or Infinity. */
+  readonly exactKlLimit: number | null;
+}
+
+/** The whole loss: the token's part, the temperature, and how tokens become one number. */
+export interface ObjectiveNumbers extends TokenObjectiveNumbers {
+  /** Of surrogate and divergences; `"token-mean"` by default. */
+  readonly reduction: Reduction;
+  /** Of the entropies: the token mean (default) or the same as the rest. */
+  readonly entropyReduction: "token-mean" | "same";
+  /** Logits are divided by it first; 1 by default. */
+  readonly temperature: number;
+  /** Added to every count of tokens that divides; 1e-8 by default. */
+  readonly denominatorEpsilon: number;
+}
+
+/** Fills the defaults and checks every field; throws ERR_RANGE for a number and ERR_ARGUMENT for a name. */
+export function objectiveNumbers(
+  where: string,
+  fields: Partial<ObjectiveNumbers>,
+): ObjectiveNumbers {
+  const numbers: ObjectiveNumbers = {
+    clipLow: fields.clipLow ?? 0.2,
+    clipHigh: fields.clipHigh ?? 0.2,
+    clipDual: fields.clipDual ?? 0,
+    refKlCoef: fields.refKlCoef ?? 0,
+    refKlEstimator: fields.refKlEstimator ?? "k3",
+    perceptionKlCoef: fields.perceptionKlCoef ?? 0,
+    perceptionKlEstimator: fields.perceptionKlEstimator ?? "k3",
+    entropyCoef: fields.entropyCoef ?? 0,
+    maskedEntropyCoef: fields.maskedEntropyCoef ?? 0,
+    entropyEstimator: fields.entropyEstimator ?? "sampled",
+    maskedBranch: fields.maskedBranch ?? "constant",
+    logRatioLimit: fields.logRatioLimit ?? 20,
+    klLimit: fields.klLimit ?? 10,
+    exactKlLimit: fields.exactKlLimit ?? null,
+    reduction: fields.reduction ?? "token-mean",
+    entropyReduction: fields.entropyReduction ?? "token-mean",
+    temperature: fields.temperature ?? 1,
+    denominatorEpsilon: fields.denominatorEpsilon ?? 1e-8,
+  };
+  const check = (
+    name: keyof ObjectiveNumbers,
+    range: string,
+    holds: (value: number) => boolean,
+  ): void => checkNumber(where, name, numbers[name] as number, range, holds);
+  const { clipHigh } = numbers;
+
+  check("clipLow", "in 0…1", (value) => value >= 0 && value <= 1);
+  check("clipHigh", "finite and not negative", (value) => value >= 0 && value < Infinity);
+  check(
+    "clipDual",
+    `0 or finite and above 1 + clipHigh = ${1 + clipHigh}`,
+    (value) => value === 0 || (value > 1 + clipHigh && value < Infinity),
+  );
+  check("refKlCoef", "finite", Number.isFinite);
+  check("perceptionKlCoef", "finite", Number.isFinite);
+  check("entropyCoef", "finite", Number.isFinite);
+  check("maskedEntropyCoef", "finite", Number.isFinite);
+  check("logRatioLimit", "above 0", (value) => value > 0);
+  check("klLimit", "above 0", (value) => value > 0);
+  if (numbers.exactKlLimit !== null) check("exactKlLimit", "above 0", (value) => value > 0);
+  check("temperature", "finite and above 0", (value) => value > 0 && value < Infinity);
+  check("denominatorEpsilon", "finite and not negative", (value) => value >= 0 && value < Infinity);
+
+  for (const [name, choices] of Object.entries(CHOICES)) {
+    const value = numbers[name as keyof typeof CHOICES];
+    if (!(choices as readonly string[]).includes(value)) {
+      throw expected(
+        "ERR_ARGUMENT",
+        where,
+        `${name} to be one of ${choices.join(", ")}`,
+        describe(value),
+      );
+    }
+  }
+  return numbers;
+}
+
+const CHOICES = {
+  refKlEstimator: SAMPLED_KL_ESTIMATORS,
+  perceptionKlEstimator: KL_ESTIMATORS,
+  entropyEstimator: ["sampled", "exact"],
+  maskedBranch: ["constant", "differentiable"],
+  reduction: REDUCTIONS,
+  entropyReduction: ["token-mean", "same"],
+} as const;

@@ -1,0 +1,265 @@
+/** The op papo_loss in float64, and the whole loss around it: layout, reductions, metrics, gradients. */
+import { describe, expected } from "../core/errors.js";
+import { checkLength, countedRows } from "./checks.js";
+import { type ObjectiveNumbers, objectiveNumbers } from "./objective-numbers.js";
+import { type Denominators, type Layout, rowWeights, sequenceOffsets } from "./reduction.js";
+import { CLIP } from "./surrogate.js";
+import {
+  lossOfToken,
+  type TokenCotangents,
+  type TokenTerms,
+  tokenObjective,
+} from "./token-objective.js";
+import { type LogitsInput, type TokenStats, tokenStats } from "./token-stats.js";
+import { type CotangentName, tokenStatsGrad } from "./token-stats-grad.js";
+
+/** What the loss knows of every token beside its statistics; all constant for gradients. */
+export interface TokenData extends Omit<Layout, "rows"> {
+  /** [rows] log-probs under the policy that sampled, nats; the policy is its own old policy where absent. */
+  readonly oldLogProbs?: ArrayLike<number> | undefined;
+  /** [rows] log-probs under the reference policy, nats. */
+  readonly refLogProbs?: ArrayLike<number> | undefined;
+  /** [rows] or [sequences], already normalised; read as [rows] where the two are equally many. */
+  readonly advantages?: ArrayLike<number> | undefined;
+  /** [rows] of 0 and 1. */
+  readonly responseMask?: ArrayLike<number> | undefined;
+  /** Counts of a larger batch, of which this one is a part. */
+  readonly denominators?: Denominators | undefined;
+}
+
+/** The loss from the statistics of its tokens on. */
+export interface ObjectiveOfStatisticsOptions extends TokenData, Partial<ObjectiveNumbers> {
+  /** Each [rows], nats; those that no term with a coefficient uses may be absent. */
+  readonly statistics: Readonly<Partial<Record<CotangentName, ArrayLike<number> | undefined>>>;
+}
+
+/** The loss from the logits on. */
+export interface PapoLossOptions extends TokenData, LogitsInput, Partial<ObjectiveNumbers> {
+  /** Logits are divided by it first; 1 by default. */
+  readonly temperature?: number;
+  /** [rows] of 0 and 1; rows with 0 are not read. */
+  readonly responseMask?: ArrayLike<number> | undefined;
+  /** [rows] nats, log-probs of the sampled tokens with the image masked, as constants instead of masked logits. */
+  readonly maskedLogProbs?: ArrayLike<number> | undefined;
+  /** Factor of the gradients (not of the loss), 1 by default. */
+  readonly gradScale?: number | undefined;
+  readonly onInvalid?: "error" | "skip" | undefined;
+}
+
+/** Each term after its reduction, without its coefficient. */
+export interface ReducedTerms {
+  readonly surrogate: number;
+  readonly refKl: number;
+  readonly perceptionKl: number;
+  readonly entropy: number;
+  readonly maskedEntropy: number;
+}
+
+/** Token means over this batch's own counted tokens. */
+export interface LossMetrics {
+  readonly clipFractionLow: number;
+  readonly clipFractionHigh: number;
+  readonly clipFractionDual: number;
+  /** Mean of old − new log-prob within the limit of the log-ratio, nats. */
+  readonly approxKl: number;
+}
+
+export interface ObjectiveOfStatistics {
+  readonly loss: number;
+  readonly terms: ReducedTerms;
+  readonly metrics: LossMetrics;
+  /** Every token's terms, [rows] each. */
+  readonly tokenTerms: TokenTerms;
+  /** ∂loss/∂statistic of every token, [rows] each. */
+  readonly cotangents: TokenCotangents;
+  /** [rows] weight of surrogate and divergences. */
+  readonly weights: Float64Array;
+  /** [rows] weight of the entropies. */
+  readonly entropyWeights: Float64Array;
+}
+
+export interface PapoLoss extends ObjectiveOfStatistics {
+  /** Every token's statistics, [rows] each. */
+  readonly tokens: TokenStats;
+  /** [rows, vocabSize] without pitch. */
+  readonly gradLogits: Float64Array;
+  /** The same; all 0 where the masked branch is constant, absent without masked logits. */
+  readonly gradMaskedLogits: Float64Array | undefined;
+}
+
+/**
+ * Loss, terms, metrics and cotangents from per-token statistics.
+ *
+ * @throws PapoError as `tokenObjective`; ERR_ARGUMENT where a term has a coefficient and lacks its input
+ */
+export function objectiveOfStatistics(
+  options: ObjectiveOfStatisticsOptions,
+): ObjectiveOfStatistics {
+  const where = "reference.papoLoss";
+  const numbers = objectiveNumbers(where, options);
+  checkInputs(where, options, numbers);
+  const rows = (options.statistics.logProbs as ArrayLike<number>).length;
+  const { responseMask, denominators, sequences, cuSeqlens } = options;
+  const layout = { rows, sequences, cuSeqlens };
+  const weightsOf = (reduction: ObjectiveNumbers["reduction"]): Float64Array =>
+    rowWeights({
+      ...layout,
+      responseMask,
+      reduction,
+      denominators,
+      denominatorEpsilon: numbers.denominatorEpsilon,
+    });
+  const weights = weightsOf(numbers.reduction);
+  const entropyWeights =
+    numbers.entropyReduction === "same" ? weights : weightsOf(numbers.entropyReduction);
+
+  const { terms: tokenTerms, cotangents } = tokenObjective({
+    ...numbers,
+    statistics: options.statistics,
+    oldLogProbs: options.oldLogProbs,
+    refLogProbs: options.refLogProbs,
+    advantages: options.advantages && advantagesOfRows(where, options.advantages, layout),
+    responseMask,
+    weights,
+    entropyWeights,
+  });
+
+  const counted = countedRows(where, responseMask, rows);
+  const sum = (of: (row: number) => number): number => {
+    let total = 0;
+    for (let row = 0; row < rows; row++) if (counted[row]) total += of(row);
+    return total;
+  };
+  const reduced = (name: keyof ReducedTerms, by: Float64Array): number =>
+    sum((row) => (by[row] as number) * (tokenTerms[name][row] as number));
+  const tokens = sum(() => 1);
+  const mean = (of: (row: number) => number): number =>
+    tokens === 0 ? 0 : sum(of) / (tokens + numbers.denominatorEpsilon);
+  const share = (clip: number): number => mean((row) => (tokenTerms.clip[row] === clip ? 1 : 0));
+
+  return {
+    loss: sum((row) =>
+      lossOfToken(tokenTerms, row, weights[row] as number, entropyWeights[row] as number, numbers),
+    ),
+    terms: {
+      surrogate: reduced("surrogate", weights),
+      refKl: reduced("refKl", weights),
+      perceptionKl: reduced("perceptionKl", weights),
+      entropy: reduced("entropy", entropyWeights),
+      maskedEntropy: reduced("maskedEntropy", entropyWeights),
+    },
+    metrics: {
+      clipFractionLow: share(CLIP.low),
+      clipFractionHigh: share(CLIP.high),
+      clipFractionDual: share(CLIP.dual),
+      approxKl: mean((row) => -Math.log(tokenTerms.ratio[row] as number)),
+    },
+    tokenTerms,
+    cotangents,
+    weights,
+    entropyWeights,
+  };
+}
+
+/**
+ * The PAPO loss of a batch of logits and its gradients in both logits.
+ *
+ * The masked branch gets a gradient only where `maskedBranch` is `"differentiable"` and it comes as logits.
+ *
+ * @throws PapoError as `tokenStats` and `tokenObjective`; ERR_ARGUMENT where a term has a coefficient and lacks its input
+ * @see PAPO (arXiv 2507.06448) eq. 2 and 3
+ */
+export function papoLoss(options: PapoLossOptions): PapoLoss {
+  const where = "reference.papoLoss";
+  const { logits, maskedLogits, tokenIds, rows, vocabSize, rowPitch } = options;
+  if (maskedLogits !== undefined && options.maskedLogProbs !== undefined) {
+    const both = "maskedLogits or maskedLogProbs";
+    throw expected("ERR_ARGUMENT", where, `${both}, not both of them`, "both");
+  }
+  const { temperature } = objectiveNumbers(where, options);
+  const input = { logits, maskedLogits, tokenIds, rows, vocabSize, rowPitch, temperature };
+  const tokens = tokenStats({
+    ...input,
+    responseMask: options.responseMask,
+    onInvalid: options.onInvalid,
+  });
+  const counted = countedRows(where, options.responseMask, rows);
+  const responseMask = counted.map((counts, row) => (counts && !tokens.invalid[row] ? 1 : 0));
+
+  const hasMasked = maskedLogits !== undefined;
+  const objective = objectiveOfStatistics({
+    ...options,
+    // Constants have no logits behind them for a gradient to reach.
+    maskedBranch: hasMasked ? (options.maskedBranch ?? "constant") : "constant",
+    responseMask,
+    statistics: {
+      logProbs: tokens.logProbs,
+      maskedLogProbs: hasMasked ? tokens.maskedLogProbs : options.maskedLogProbs,
+      entropy: tokens.entropy,
+      maskedEntropy: hasMasked ? tokens.maskedEntropy : undefined,
+      kl: hasMasked ? tokens.kl : undefined,
+      reverseKl: hasMasked ? tokens.reverseKl : undefined,
+    },
+  });
+  const gradients = tokenStatsGrad({
+    ...input,
+    responseMask,
+    cotangents: objective.cotangents,
+    gradScale: options.gradScale,
+  });
+  // A constant branch takes no gradient, though the exact divergences have a slope in it.
+  if (options.maskedBranch !== "differentiable") gradients.gradMaskedLogits?.fill(0);
+  return { ...objective, tokens, ...gradients };
+}
+
+/** [rows] advantages, given as such or by sequence. */
+function advantagesOfRows(
+  where: string,
+  advantages: ArrayLike<number>,
+  layout: Layout,
+): ArrayLike<number> {
+  const { rows } = layout;
+  const offsets = sequenceOffsets(where, layout);
+  if (advantages.length === rows || advantages.length !== offsets.length - 1) return advantages;
+  const ofRows = new Float64Array(rows);
+  for (let s = 0; s < advantages.length; s++) {
+    ofRows.fill(advantages[s] as number, offsets[s], offsets[s + 1]);
+  }
+  return ofRows;
+}
+
+/** A term with a coefficient needs what it is made of. */
+function checkInputs(
+  where: string,
+  { statistics, refLogProbs }: ObjectiveOfStatisticsOptions,
+  numbers: ObjectiveNumbers,
+): void {
+  const exactEntropy = numbers.entropyEstimator === "exact";
+  const perception = numbers.perceptionKlEstimator;
+  const perceptionStatistic =
+    perception === "exact" ? "kl" : perception === "exact-reverse" ? "reverseKl" : "maskedLogProbs";
+  const maskedEntropyStatistic = exactEntropy ? "maskedEntropy" : "maskedLogProbs";
+  const needs: readonly (readonly [string, unknown, boolean])[] = [
+    ["statistics.logProbs", statistics?.logProbs, true],
+    ["refLogProbs", refLogProbs, numbers.refKlCoef !== 0],
+    [
+      `statistics.${perceptionStatistic}`,
+      statistics?.[perceptionStatistic],
+      numbers.perceptionKlCoef !== 0,
+    ],
+    ["statistics.entropy", statistics?.entropy, exactEntropy && numbers.entropyCoef !== 0],
+    [
+      `statistics.${maskedEntropyStatistic}`,
+      statistics?.[maskedEntropyStatistic],
+      numbers.maskedEntropyCoef !== 0,
+    ],
+  ];
+  for (const [name, value, needed] of needs) {
+    if (needed && value === undefined) {
+      throw expected("ERR_ARGUMENT", where, `${name}, which this objective uses`, describe(value));
+    }
+  }
+  if (statistics?.logProbs !== undefined) {
+    checkLength(where, "statistics.logProbs", statistics.logProbs, statistics.logProbs.length);
+  }
+}

@@ -1,0 +1,129 @@
+/** How the values of tokens become one number: the weight of every row in the loss. */
+import { describe, expected } from "../core/errors.js";
+import { checkCount, checkLength, checkNumber, countedRows } from "./checks.js";
+
+/**
+ * Reductions, in verl's words:
+ *
+ * - `"token-mean"`              Σ / tokens
+ * - `"seq-mean-token-mean"`     mean over sequences of each one's token mean
+ * - `"seq-mean-token-sum"`      mean over sequences of each one's token sum
+ * - `"seq-mean-token-sum-norm"` Σ / (sequences · maxLength), Dr. GRPO (arXiv 2503.20783)
+ * - `"sum"`                     Σ
+ */
+export const REDUCTIONS = [
+  "token-mean",
+  "seq-mean-token-mean",
+  "seq-mean-token-sum",
+  "seq-mean-token-sum-norm",
+  "sum",
+] as const;
+export type Reduction = (typeof REDUCTIONS)[number];
+
+/** How rows form sequences: `sequences` equal ones, or packed ones by their offsets; else all rows are one. */
+export interface Layout {
+  readonly rows: number;
+  /** Padded layout [sequences, rows / sequences]. */
+  readonly sequences?: number | undefined;
+  /** Packed layout: [sequences + 1] row offsets, from 0 to `rows`. */
+  readonly cuSeqlens?: ArrayLike<number> | undefined;
+}
+
+/** Counts of a larger batch, of which this one is a part; what is absent is counted here. */
+export interface Denominators {
+  /** Counted tokens. */
+  readonly tokens?: number | undefined;
+  /** Sequences, empty ones included. */
+  readonly sequences?: number | undefined;
+  /** Length that `"seq-mean-token-sum-norm"` divides by; the padded length, or the longest packed one, by default. */
+  readonly maxLength?: number | undefined;
+  /** [sequences] counted tokens of each sequence here, where parts of it are elsewhere. */
+  readonly sequenceTokens?: ArrayLike<number> | undefined;
+  /** Factor of all weights, for gradients that are averaged over so many workers; 1 by default. */
+  readonly worldSize?: number | undefined;
+}
+
+export interface RowWeightsOptions extends Layout {
+  readonly responseMask?: ArrayLike<number> | undefined;
+  readonly reduction: Reduction;
+  readonly denominators?: Denominators | undefined;
+  /** Added to every count of tokens that divides; 1e-8 by default. */
+  readonly denominatorEpsilon?: number | undefined;
+}
+
+/** [sequences + 1] row offsets of the sequences. */
+export function sequenceOffsets(where: string, { rows, sequences, cuSeqlens }: Layout): Int32Array {
+  checkCount(where, "rows", rows);
+  if (cuSeqlens !== undefined) {
+    const offsets = Int32Array.from(cuSeqlens);
+    const rising = offsets.every((offset, s) => s === 0 || offset >= (offsets[s - 1] as number));
+    if (!rising || offsets[0] !== 0 || offsets.at(-1) !== rows) {
+      throw expected(
+        "ERR_RANGE",
+        where,
+        `cuSeqlens to rise from 0 to the ${rows} rows`,
+        `[${offsets.join(", ")}]`,
+      );
+    }
+    return offsets;
+  }
+  const count = sequences ?? 1;
+  checkCount(where, "sequences", count);
+  if (count === 0 ? rows > 0 : rows % count !== 0) {
+    throw expected(
+      "ERR_SHAPE",
+      where,
+      `${rows} rows to form ${count} sequences of equal length`,
+      describe(rows / count),
+    );
+  }
+  return Int32Array.from({ length: count + 1 }, (_, s) => (count === 0 ? 0 : (s * rows) / count));
+}
+
+/**
+ * [rows] ∂loss/∂(value of the row), so that loss = Σ weight·value; 0 for rows that do not count.
+ *
+ * A sequence without counted tokens adds nothing, and counts among the sequences.
+ */
+export function rowWeights(options: RowWeightsOptions): Float64Array {
+  const where = "reference.rowWeights";
+  const { rows, responseMask, reduction, denominators = {}, denominatorEpsilon = 1e-8 } = options;
+  const counted = countedRows(where, responseMask, rows);
+  const offsets = sequenceOffsets(where, options);
+  const sequencesHere = offsets.length - 1;
+  const lengthOf = (s: number): number => (offsets[s + 1] as number) - (offsets[s] as number);
+  const tokensOf = (s: number): number =>
+    counted.slice(offsets[s], offsets[s + 1]).filter(Boolean).length;
+  if (denominators.sequenceTokens !== undefined) {
+    checkLength(where, "denominators.sequenceTokens", denominators.sequenceTokens, sequencesHere);
+  }
+
+  const tokens = denominators.tokens ?? counted.filter(Boolean).length;
+  const sequences = denominators.sequences ?? sequencesHere;
+  const worldSize = denominators.worldSize ?? 1;
+  const lengths = Array.from({ length: sequencesHere }, (_, s) => lengthOf(s));
+  const maxLength = denominators.maxLength ?? Math.max(0, ...lengths);
+  for (const [name, value] of Object.entries({ tokens, sequences, maxLength, worldSize })) {
+    checkNumber(where, `denominators.${name}`, value, "finite and not negative", isCount);
+  }
+
+  const weights = new Float64Array(rows);
+  for (let s = 0; s < sequencesHere; s++) {
+    const sequenceTokens = denominators.sequenceTokens?.[s] ?? tokensOf(s);
+    const weight = {
+      "token-mean": 1 / (tokens + denominatorEpsilon),
+      "seq-mean-token-mean": 1 / (sequences * (sequenceTokens + denominatorEpsilon)),
+      "seq-mean-token-sum": 1 / sequences,
+      "seq-mean-token-sum-norm": 1 / (sequences * maxLength),
+      sum: 1,
+    }[reduction];
+    for (let row = offsets[s] as number; row < (offsets[s + 1] as number); row++) {
+      if (counted[row]) weights[row] = weight * worldSize;
+    }
+  }
+  return weights;
+}
+
+function isCount(value: number): boolean {
+  return value >= 0 && value < Infinity;
+}

@@ -1,0 +1,262 @@
+/** The op token_objective in float64: every term of every token, and the slopes in its statistics. */
+import { expected } from "../core/errors.js";
+import { checkLength, countedRows, notFinite } from "./checks.js";
+import { limitedDifference, sampledKl } from "./divergence.js";
+import { objectiveNumbers, type TokenObjectiveNumbers } from "./objective-numbers.js";
+import { clippedSurrogate } from "./surrogate.js";
+import { COTANGENTS, type CotangentName } from "./token-stats-grad.js";
+
+/** Names of what is known of every token, in the order of the lines of the native op. */
+export const TERMS = [
+  "surrogate",
+  "refKl",
+  "perceptionKl",
+  "entropy",
+  "maskedEntropy",
+  "ratio",
+  "clip",
+  "gradSurrogate",
+  "gradRefKl",
+  "gradPerceptionKl",
+  "gradEntropy",
+  "gradMaskedEntropy",
+] as const;
+export type TermName = (typeof TERMS)[number];
+
+/**
+ * Per token, each [rows]: the value of every term without coefficient and weight; the importance ratio;
+ * which clip fired (0 none, 1 low, 2 high, 3 dual); and for every term Σ |its cotangents|, coefficient and weight included.
+ */
+export type TokenTerms = Readonly<Record<TermName, Float64Array>>;
+
+/** ∂loss/∂statistic of every token, each [rows]. */
+export type TokenCotangents = Readonly<Record<CotangentName, Float64Array>>;
+
+export interface TokenObjectiveOptions extends Partial<TokenObjectiveNumbers> {
+  /**
+   * Each [rows], nats; `logProbs` is needed always. A term whose statistic is absent is 0:
+   * without a masked policy leave out the masked ones and the divergences.
+   */
+  readonly statistics: Readonly<Partial<Record<CotangentName, ArrayLike<number> | undefined>>>;
+  /** [rows] nats, ±Infinity allowed; the policy is its own old policy where absent (ratio 1). Constant. */
+  readonly oldLogProbs?: ArrayLike<number> | undefined;
+  /** [rows] nats, ±Infinity allowed; the reference term is 0 where absent. Constant. */
+  readonly refLogProbs?: ArrayLike<number> | undefined;
+  /** [rows] finite, already normalised; the surrogate is 0 where absent. Constant. */
+  readonly advantages?: ArrayLike<number> | undefined;
+  /** [rows] of 0 and 1; rows with 0 are not read and give 0. */
+  readonly responseMask?: ArrayLike<number> | undefined;
+  /** [rows] weight of surrogate and divergences in the loss. */
+  readonly weights: ArrayLike<number>;
+  /** [rows] weight of the entropies in the loss; `weights` where absent. */
+  readonly entropyWeights?: ArrayLike<number> | undefined;
+}
+
+/**
+ * The terms of the PAPO objective, token by token. Every term is a loss; the perception KL enters with minus:
+ *
+ *     loss of a token = weight · (surrogate + refKlCoef·refKl − perceptionKlCoef·perceptionKl)
+ *                     + entropyWeight · (entropyCoef·entropy + maskedEntropyCoef·maskedEntropy)
+ *
+ * A sampled token that the policy rules out (log-prob −Infinity) has sampled entropy 0 with slope 0.
+ *
+ * @throws PapoError ERR_NOT_FINITE for NaN in a counted row, an infinite advantage, and an exact divergence of Infinity
+ * that enters the loss without a limit; ERR_SHAPE for lengths that do not fit; ERR_RANGE, ERR_ARGUMENT for the objective
+ * @see PAPO (arXiv 2507.06448) eq. 2 and 3, with the signs and the orientation of its published code
+ */
+export function tokenObjective(options: TokenObjectiveOptions): {
+  terms: TokenTerms;
+  cotangents: TokenCotangents;
+} {
+  const where = "reference.tokenObjective";
+  const numbers = objectiveNumbers(where, options);
+  const { statistics, weights } = options;
+  if (statistics?.logProbs === undefined) {
+    throw expected("ERR_ARGUMENT", where, "statistics.logProbs", "none");
+  }
+  const rows = statistics.logProbs.length;
+  const inputs = {
+    ...statistics,
+    oldLogProbs: options.oldLogProbs,
+    refLogProbs: options.refLogProbs,
+    advantages: options.advantages,
+    weights,
+    entropyWeights: options.entropyWeights ?? weights,
+  };
+  for (const [name, values] of Object.entries(inputs)) {
+    if (values !== undefined) checkLength(where, name, values, rows);
+  }
+  const counted = countedRows(where, options.responseMask, rows);
+
+  const terms = lines(TERMS, rows);
+  const cotangents = lines(COTANGENTS, rows);
+  for (let row = 0; row < rows; row++) {
+    if (!counted[row]) continue;
+    const input = inputsOfRow(where, inputs, row);
+    const token = objectiveOfToken(where, numbers, input, row);
+    for (const name of TERMS) terms[name][row] = token.terms[name];
+    for (const name of COTANGENTS) cotangents[name][row] = token.cotangents[name];
+  }
+  return { terms, cotangents };
+}
+
+type InputName =
+  | CotangentName
+  | "oldLogProbs"
+  | "refLogProbs"
+  | "advantages"
+  | "weights"
+  | "entropyWeights";
+type TokenInput = Readonly<Partial<Record<InputName, number>>>;
+
+interface TokenResult {
+  terms: Record<TermName, number>;
+  cotangents: Record<CotangentName, number>;
+}
+
+function objectiveOfToken(
+  where: string,
+  numbers: TokenObjectiveNumbers,
+  input: TokenInput,
+  row: number,
+): TokenResult {
+  const { logRatioLimit, klLimit } = numbers;
+  const { weights: weight = 0, entropyWeights: entropyWeight = 0, logProbs: logProb = 0 } = input;
+  const maskedIsFree = numbers.maskedBranch === "differentiable";
+  const terms = zeros(TERMS);
+  const cotangents = zeros(COTANGENTS);
+  /** Adds one term's slope in one statistic to the cotangents, and its size to that term's share. */
+  const push = (share: TermName, statistic: CotangentName, cotangent: number): void => {
+    cotangents[statistic] += cotangent;
+    terms[share] += Math.abs(cotangent);
+  };
+
+  const logRatio = limitedDifference(logProb, input.oldLogProbs ?? logProb, logRatioLimit);
+  terms.ratio = Math.exp(logRatio.value);
+  if (input.advantages !== undefined) {
+    const surrogate = clippedSurrogate(logRatio, input.advantages, numbers);
+    terms.surrogate = surrogate.value;
+    terms.clip = surrogate.clip;
+    push("gradSurrogate", "logProbs", weight * surrogate.slope);
+  }
+
+  if (input.refLogProbs !== undefined) {
+    const x = limitedDifference(input.refLogProbs, logProb, logRatioLimit);
+    const refKl = sampledKl(numbers.refKlEstimator, x, logRatio, klLimit);
+    terms.refKl = refKl.value;
+    push("gradRefKl", "logProbs", weight * times(numbers.refKlCoef, refKl.policySlope));
+  }
+
+  const perceptionFactor = -numbers.perceptionKlCoef * weight;
+  const estimator = numbers.perceptionKlEstimator;
+  if (estimator === "exact" || estimator === "exact-reverse") {
+    const statistic = estimator === "exact" ? "kl" : "reverseKl";
+    const limit = numbers.exactKlLimit ?? Infinity;
+    const value = input[statistic];
+    if (value !== undefined) {
+      if (value === Infinity && limit === Infinity && numbers.perceptionKlCoef !== 0) {
+        const what = `${statistic}[${row}] to be finite, or an exactKlLimit`;
+        throw notFinite(where, what, row, "Infinity");
+      }
+      terms.perceptionKl = Math.min(value, limit);
+      push("gradPerceptionKl", statistic, value > limit ? 0 : perceptionFactor);
+    }
+  } else if (input.maskedLogProbs !== undefined) {
+    const x = limitedDifference(input.maskedLogProbs, logProb, logRatioLimit);
+    const kl = sampledKl(estimator, x, logRatio, klLimit);
+    terms.perceptionKl = kl.value;
+    push("gradPerceptionKl", "logProbs", times(perceptionFactor, kl.policySlope));
+    if (maskedIsFree) {
+      push("gradPerceptionKl", "maskedLogProbs", times(perceptionFactor, kl.otherSlope));
+    }
+  }
+
+  const entropyFactor = numbers.entropyCoef * entropyWeight;
+  const maskedEntropyFactor = numbers.maskedEntropyCoef * entropyWeight;
+  if (numbers.entropyEstimator === "exact") {
+    if (input.entropy !== undefined) {
+      terms.entropy = input.entropy;
+      push("gradEntropy", "entropy", entropyFactor);
+    }
+    if (input.maskedEntropy !== undefined) {
+      terms.maskedEntropy = input.maskedEntropy;
+      if (maskedIsFree) push("gradMaskedEntropy", "maskedEntropy", maskedEntropyFactor);
+    }
+  } else {
+    if (logProb !== -Infinity) {
+      terms.entropy = 0 - logProb;
+      push("gradEntropy", "logProbs", -entropyFactor);
+    }
+    if (input.maskedLogProbs !== undefined && input.maskedLogProbs !== -Infinity) {
+      terms.maskedEntropy = 0 - input.maskedLogProbs;
+      if (maskedIsFree) push("gradMaskedEntropy", "maskedLogProbs", -maskedEntropyFactor);
+    }
+  }
+  return { terms, cotangents };
+}
+
+/** A product in which a factor of 0 wins over Infinity: a term without a coefficient has no gradient. */
+function times(factor: number, slope: number): number {
+  return factor === 0 ? 0 : factor * slope;
+}
+
+/** The loss of one token: its terms with their coefficients, signs and weights. */
+export function lossOfToken(
+  terms: TokenTerms,
+  row: number,
+  weight: number,
+  entropyWeight: number,
+  numbers: TokenObjectiveNumbers,
+): number {
+  const of = (name: TermName, coefficient: number): number =>
+    times(coefficient, terms[name][row] as number);
+  return (
+    of("surrogate", weight) +
+    of("refKl", weight * numbers.refKlCoef) -
+    of("perceptionKl", weight * numbers.perceptionKlCoef) +
+    of("entropy", entropyWeight * numbers.entropyCoef) +
+    of("maskedEntropy", entropyWeight * numbers.maskedEntropyCoef)
+  );
+}
+
+const MAY_BE_INFINITE: ReadonlySet<string> = new Set([
+  "logProbs",
+  "maskedLogProbs",
+  "oldLogProbs",
+  "refLogProbs",
+  "kl",
+  "reverseKl",
+]);
+
+function inputsOfRow(
+  where: string,
+  inputs: Readonly<Partial<Record<InputName, ArrayLike<number> | undefined>>>,
+  row: number,
+): TokenInput {
+  const input: Partial<Record<InputName, number>> = {};
+  for (const [name, values] of Object.entries(inputs)) {
+    if (values === undefined) continue;
+    const value = values[row] as number;
+    const mayBeInfinite = MAY_BE_INFINITE.has(name);
+    if (mayBeInfinite ? Number.isNaN(value) : !Number.isFinite(value)) {
+      const what = `${name}[${row}] to be ${mayBeInfinite ? "a number" : "finite"}`;
+      throw notFinite(where, what, row, String(value));
+    }
+    input[name as InputName] = value;
+  }
+  return input;
+}
+
+function lines<Name extends string>(
+  names: readonly Name[],
+  rows: number,
+): Record<Name, Float64Array> {
+  return Object.fromEntries(names.map((name) => [name, new Float64Array(rows)])) as Record<
+    Name,
+    Float64Array
+  >;
+}
+
+function zeros<Name extends string>(names: readonly Name[]): Record<Name, number> {
+  return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
+}

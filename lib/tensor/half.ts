@@ -1,0 +1,79 @@
+/** float16 and bfloat16: conversions to and from float32, rounding to nearest even. */
+import { Float16ArrayConstructor } from "../core/dtype.js";
+
+/** Where a 16-bit format keeps its exponent: `fractionBits` below it, `bias` added to it. */
+interface HalfFormat {
+  readonly fractionBits: number;
+  readonly bias: number;
+}
+
+const FLOAT16: HalfFormat = { fractionBits: 10, bias: 15 };
+const BFLOAT16: HalfFormat = { fractionBits: 7, bias: 127 };
+
+/** Values as float16, in a `Float16Array` where the runtime has one and as bits in a `Uint16Array` elsewhere. */
+export function toFloat16(values: Float32Array | readonly number[]): Uint16Array | Float16Array {
+  if (Float16ArrayConstructor !== undefined) return new Float16ArrayConstructor(values);
+  return toBits(values, FLOAT16);
+}
+
+/** The bits of each value as float16, on any runtime. */
+export function toFloat16Bits(values: Float32Array | readonly number[]): Uint16Array {
+  return toBits(values, FLOAT16);
+}
+
+/** Exact float32 values of float16 data. */
+export function fromFloat16(data: Uint16Array | Float16Array): Float32Array {
+  return data instanceof Uint16Array ? fromBits(data, FLOAT16) : Float32Array.from(data);
+}
+
+/** The bits of each value as bfloat16; a NaN stays a NaN. */
+export function toBfloat16(values: Float32Array | readonly number[]): Uint16Array {
+  return toBits(values, BFLOAT16);
+}
+
+/** Exact float32 values of bfloat16 bits. */
+export function fromBfloat16(data: Uint16Array): Float32Array {
+  return fromBits(data, BFLOAT16);
+}
+
+const float64 = new Float64Array(1);
+const highWord = new Uint32Array(float64.buffer, 4, 1);
+/** Adding and taking away 2^52 leaves a double below it rounded to an integer, ties to even. */
+const ROUNDER = 2 ** 52;
+
+function toBits(values: Float32Array | readonly number[], format: HalfFormat): Uint16Array {
+  const bits = new Uint16Array(values.length);
+  for (let i = 0; i < bits.length; i++) bits[i] = encode(values[i] as number, format);
+  return bits;
+}
+
+/** From the double itself: going through float32 would round some values twice. */
+function encode(value: number, { fractionBits, bias }: HalfFormat): number {
+  const infinity = (2 * bias + 1) << fractionBits;
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  if (Number.isNaN(value)) return infinity | (1 << (fractionBits - 1));
+  const magnitude = Math.abs(value);
+  if (magnitude >= 2 ** (bias + 1)) return sign | infinity;
+  // Below the smallest normal number the exponent stands still; a subnormal double is far below it too.
+  float64[0] = magnitude;
+  const exponent = Math.max(((highWord[0] as number) >>> 20) - 1023, 1 - bias);
+  const fraction = magnitude * 2 ** (fractionBits - exponent) + ROUNDER - ROUNDER;
+  // The fraction carries the implicit one, so a carry out of it moves to the next exponent, and the last one to Infinity.
+  return sign | (((exponent + bias - 1) << fractionBits) + fraction);
+}
+
+function fromBits(bits: Uint16Array, { fractionBits, bias }: HalfFormat): Float32Array {
+  const values = new Float32Array(bits.length);
+  const one = 1 << fractionBits;
+  const top = 2 * bias + 1;
+  for (let i = 0; i < values.length; i++) {
+    const word = bits[i] as number;
+    const sign = word & 0x8000 ? -1 : 1;
+    const biased = (word & 0x7fff) >>> fractionBits;
+    const fraction = word & (one - 1);
+    if (biased === top) values[i] = fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+    else if (biased === 0) values[i] = sign * fraction * 2 ** (1 - bias - fractionBits);
+    else values[i] = sign * (one + fraction) * 2 ** (biased - bias - fractionBits);
+  }
+  return values;
+}

@@ -1,0 +1,141 @@
+/** The published numbers, and what is known to go wrong with others. */
+import test from "ava";
+import {
+  type ObjectiveSpec,
+  objective,
+  PRESET_FORMS,
+  PRESET_IDS,
+  type PresetId,
+  preset,
+  presetSummary,
+  presetValues,
+  SPEC_KEYS,
+  validateSpec,
+  warnings,
+} from "../../lib/index.js";
+
+/** γ, β, η of both entropies, ε_low, ε_high as published. */
+const TABLE: Readonly<Record<PresetId, readonly [number, number, number, number, number]>> = {
+  "papo-g-3b": [0.02, 0.01, 0, 0.2, 0.3],
+  "papo-g-7b": [0.02, 0.01, 0.05, 0.2, 0.3],
+  "papo-g-3b-no-ref": [0.01, 0, 0.03, 0.2, 0.3],
+  "papo-g-7b-no-ref": [0.01, 0, 0.03, 0.2, 0.3],
+  "papo-d-3b": [0.01, 0, 0.03, 0.2, 0.28],
+  "papo-d-7b": [0.01, 0, 0.03, 0.2, 0.28],
+  grpo: [0, 0.01, 0, 0.2, 0.3],
+  dapo: [0, 0, 0, 0.2, 0.28],
+};
+
+test("coefficients and clips are the published ones in both forms", (t) => {
+  for (const id of PRESET_IDS) {
+    for (const form of PRESET_FORMS) {
+      const spec = preset(id, { form });
+      const { perceptionKlCoef, refKlCoef, entropyCoef, maskedEntropyCoef } = spec;
+      t.deepEqual(
+        [perceptionKlCoef, refKlCoef, entropyCoef, spec.clipLow, spec.clipHigh],
+        TABLE[id],
+      );
+      t.is(maskedEntropyCoef, entropyCoef);
+      t.is(spec.clipDual, 3);
+      t.is(spec.temperature, 1);
+      t.is(spec.refKlEstimator, "k3");
+      t.is(spec.logRatioLimit, 20);
+      t.is(spec.klLimit, 10);
+    }
+  }
+});
+
+test("the authors' form is what their code computes", (t) => {
+  for (const id of PRESET_IDS) {
+    t.like(preset(id), {
+      perceptionKlEstimator: "k3",
+      exactKlLimit: null,
+      entropyEstimator: "sampled",
+      maskedBranch: "constant",
+      reduction: "token-mean",
+      entropyReduction: "token-mean",
+    });
+    t.deepEqual(preset(id), preset(id, { form: "authors" }));
+  }
+});
+
+test("the corrected form replaces all of the authors' choices at once", (t) => {
+  for (const id of PRESET_IDS) {
+    t.like(preset(id, { form: "corrected" }), {
+      perceptionKlEstimator: "exact",
+      exactKlLimit: 10,
+      entropyEstimator: "exact",
+      maskedBranch: "differentiable",
+      reduction: /-d-|dapo/.test(id) ? "token-mean" : "seq-mean-token-mean",
+      entropyReduction: "same",
+    });
+  }
+});
+
+test("every value of a preset names its source, and no key is missing", (t) => {
+  for (const id of PRESET_IDS) {
+    t.true(presetSummary(id).length > 10);
+    for (const form of PRESET_FORMS) {
+      const values = presetValues(id, { form });
+      t.deepEqual(values.map(({ key }) => key).sort(), [...SPEC_KEYS].sort());
+      const spec = preset(id, { form });
+      for (const { key, value, source } of values) {
+        t.deepEqual(spec[key], value);
+        t.true(source.length > 5, `${id} ${key}`);
+      }
+    }
+  }
+});
+
+test("unknown presets and forms are refused with the list", (t) => {
+  t.throws(() => preset("papo" as never), {
+    code: "ERR_ARGUMENT",
+    message: /the name of a preset \(papo-g-3b, .*dapo\), received "papo"/,
+  });
+  t.throws(() => preset("constructor" as never), { code: "ERR_ARGUMENT" });
+  t.throws(() => preset("grpo", { form: "mixed" as never }), {
+    code: "ERR_ARGUMENT",
+    message: /form to be "authors" or "corrected", received "mixed"/,
+  });
+});
+
+function about(spec: Partial<ObjectiveSpec>, ...words: string[]): boolean {
+  const found = warnings(validateSpec(spec));
+  return words.every((word) => found.some((sentence) => sentence.includes(word)));
+}
+
+test("coefficients in the paper's region of collapse are warned of", (t) => {
+  const safe = { refKlCoef: 0.01, entropyCoef: 0.05, perceptionKlCoef: 0.02 };
+  t.deepEqual(warnings(validateSpec(safe)), []);
+  t.true(about({ ...safe, perceptionKlCoef: 0.04 }, "collapse from 0.04 up"));
+  t.true(about({ ...safe, refKlCoef: 0 }, "without a reference KL"));
+  t.true(about({ ...safe, entropyCoef: 0 }, "without an entropy term"));
+  t.true(about({ ...safe, entropyCoef: 0.01 }, "0.01 collapsed late"));
+  t.deepEqual(warnings(validateSpec({ ...safe, perceptionKlCoef: 0.01, entropyCoef: 0 })), []);
+});
+
+test("a schedule is judged by its worse end", (t) => {
+  const perceptionKlCoef = { kind: "linear", from: 0, to: 0.05, steps: 10 } as const;
+  t.true(about({ refKlCoef: 0.01, entropyCoef: 0.05, perceptionKlCoef }, "0.04"));
+});
+
+test("terms without effect, without bound and with the other sign are warned of", (t) => {
+  t.true(about({ maskedEntropyCoef: 0.05 }, "has no gradient"));
+  t.true(about({ refKlCoef: 0.01, refKlEstimator: "k1" }, "zero in expectation"));
+  t.true(about({ perceptionKlCoef: 0.01, perceptionKlEstimator: "k1" }, "zero in expectation"));
+  t.true(about({ perceptionKlCoef: 0.01, perceptionKlEstimator: "exact" }, "has no bound"));
+  t.true(
+    about({ perceptionKlCoef: 0.01, perceptionKlEstimator: "k3+" }, "grows with the log-ratio"),
+  );
+  t.true(about({ perceptionKlCoef: -0.01 }, "pulls both policies together"));
+  t.true(about({ refKlCoef: -0.01 }, "away from the reference"));
+  t.deepEqual(warnings(validateSpec({})), []);
+});
+
+test("the corrected presets leave no term without effect or bound", (t) => {
+  for (const id of PRESET_IDS) {
+    const found = objective(id, { form: "corrected" }).build().warnings;
+    // What remains is the paper's own remark about γ = 0.02 without entropy at 7B.
+    t.is(found.length, id === "papo-g-3b" ? 1 : 0, id);
+  }
+});

@@ -1,0 +1,70 @@
+/** The package as it is published: what is in it, and what its manifest promises. */
+import { execFileSync } from "node:child_process";
+import test from "ava";
+import { ROOT, read } from "./files.js";
+
+interface Manifest {
+  readonly name: string;
+  readonly gypfile: boolean;
+  readonly bin: Record<string, string>;
+  readonly exports: Record<string, string | Record<string, string>>;
+  readonly scripts: Record<string, string>;
+  readonly dependencies: Record<string, string>;
+  readonly devDependencies: Record<string, string>;
+}
+
+const manifest = JSON.parse(read("package.json")) as Manifest;
+
+test("nothing runs when the package is installed", (t) => {
+  t.is(manifest.gypfile, false);
+  const hooks = ["preinstall", "install", "postinstall"].filter((name) => name in manifest.scripts);
+  t.deepEqual(hooks, []);
+});
+
+test("no script is a hook of another by accident", (t) => {
+  const hooks = Object.keys(manifest.scripts).filter((name) => {
+    const target = /^(?:pre|post)(.+)$/.exec(name)?.[1];
+    return target !== undefined && target in manifest.scripts;
+  });
+  t.deepEqual(hooks, []);
+});
+
+test("every dependency is pinned", (t) => {
+  const loose = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies }).filter(
+    ([, version]) => !/^\d+\.\d+\.\d+$/.test(version),
+  );
+  t.deepEqual(loose, []);
+});
+
+test("types come first in every export", (t) => {
+  const conditions = Object.values(manifest.exports).filter((entry) => typeof entry === "object");
+  t.true(conditions.every((entry) => Object.keys(entry)[0] === "types"));
+});
+
+test("the tarball holds what the manifest names and what a build needs, and no tests", (t) => {
+  const arguments_ = ["pack", "--dry-run", "--json", "--ignore-scripts"];
+  const [pack] = JSON.parse(
+    execFileSync("npm", arguments_, {
+      cwd: ROOT,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }),
+  ) as [{ files: { path: string }[] }];
+  const paths = new Set(pack.files.map(({ path }) => path));
+  const named = [
+    ...Object.values(manifest.bin),
+    ...Object.values(manifest.exports).flatMap((entry) =>
+      typeof entry === "object" ? Object.values(entry) : [entry],
+    ),
+  ].map((path) => path.replace(/^\.\//, ""));
+  const needed = [...named, "LICENSE", "CMakeLists.txt", "binding.gyp", "native/addon/addon.cpp"];
+  t.deepEqual(
+    needed.filter((path) => !paths.has(path)),
+    [],
+    "missing (`npm run build` makes dist)",
+  );
+  const strange = [...paths].filter((path) =>
+    /^(test|bench|examples|build|lib|node_modules)\//.test(path),
+  );
+  t.deepEqual(strange, []);
+});

@@ -1,0 +1,121 @@
+/** What must compile, and what must not: dtype and rank are part of a tensor's type. Checked by `npm run types`. */
+
+import type { Logits, Rows, Scalar, Tensor } from "../../lib/index.js";
+import {
+  add,
+  backward,
+  detach,
+  grad,
+  mul,
+  noGrad,
+  papoLoss,
+  reduceTokens,
+  type scalar,
+  tensor,
+  tokenStats,
+  tokenStatsAsync,
+  valueAndGrad,
+  zeros,
+} from "../../lib/index.js";
+
+type Same<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function is<_Yes extends true>(): void {}
+
+export async function publicApi(): Promise<void> {
+  // Dtype from the array's class, rank from the shape as it is written.
+  const logits = tensor(new Float32Array(12), { shape: [3, 4], requiresGrad: true });
+  is<Same<typeof logits, Tensor<"float32", 2>>>();
+  const maskedLogits = tensor(new Float32Array(12), { shape: [3, 4] });
+  const rows = tensor(new Float64Array(3));
+  is<Same<typeof rows, Tensor<"float64", 1>>>();
+  const bits = tensor(new Uint16Array(24), { dtype: "bfloat16", shape: [2, 3, 4] });
+  is<Same<typeof bits, Tensor<"bfloat16", 3>>>();
+  const ints = tensor(new Int32Array(3));
+  is<Same<typeof ints, Tensor<"int32", 1>>>();
+  const numbers = tensor([1, 2, 3, 4], { shape: [2, 2] });
+  is<Same<typeof numbers, Tensor<"float32", 2>>>();
+  const halves = tensor([1, 2], { dtype: "float16" });
+  is<Same<typeof halves, Tensor<"float16", 1>>>();
+  is<Same<ReturnType<typeof scalar>, Scalar>>();
+  const none = zeros([2, 3], { dtype: "float64" });
+  is<Same<typeof none, Tensor<"float64", 2>>>();
+  is<Same<typeof logits.data, Float32Array>>();
+  is<Same<typeof bits.data, Uint16Array>>();
+
+  // A narrower tensor goes where a wider one is asked for, never the other way round.
+  const wide: Logits = logits;
+  const any: Tensor = bits;
+  // @ts-expect-error the dtype of any tensor is not known to be that of logits
+  const narrow: Logits = any;
+  void [wide, narrow];
+
+  // @ts-expect-error a Uint16Array may hold either half format, so its dtype must be said
+  tensor(new Uint16Array(4));
+  // @ts-expect-error a Float32Array holds no bfloat16
+  tensor(new Float32Array(4), { dtype: "bfloat16" });
+  // @ts-expect-error no such dtype
+  zeros([2], { dtype: "float8" });
+  // @ts-expect-error the shape of a tensor is read-only
+  logits.shape[0] = 2;
+  // @ts-expect-error a tensor's dtype is read-only
+  logits.dtype = "float16";
+
+  const tokenIds = new Int32Array(3);
+  const single = tokenStats({ logits, tokenIds });
+  is<Same<typeof single.logProbs, Rows>>();
+  // @ts-expect-error without masked logits there is no KL
+  void single.kl;
+  const pair = tokenStats({ logits, maskedLogits, tokenIds });
+  is<Same<typeof pair.kl, Rows>>();
+  const later = await tokenStatsAsync({ logits, maskedLogits, tokenIds });
+  is<Same<typeof later.reverseKl, Rows>>();
+
+  // @ts-expect-error logits have rank 2 or 3
+  tokenStats({ logits: tensor(new Float32Array(4)), tokenIds });
+  // @ts-expect-error logits are no float64
+  tokenStats({ logits: none, tokenIds });
+  // @ts-expect-error token ids are no floating-point numbers
+  tokenStats({ logits, tokenIds: new Float32Array(3) });
+  // @ts-expect-error an option that does not exist
+  tokenStats({ logits, tokenIds, temprature: 1 });
+  // @ts-expect-error onInvalid is one of two words
+  tokenStats({ logits, tokenIds, onInvalid: "ignore" });
+
+  // Arithmetic keeps the rank and does not mix ranks or dtypes.
+  const sum = add(pair.kl, mul(pair.entropy, 0.5));
+  is<Same<typeof sum, Rows>>();
+  const loss = reduceTokens(sum, { reduction: "token-mean" });
+  is<Same<typeof loss, Scalar>>();
+  const each = reduceTokens(sum, { reduction: "none" });
+  is<Same<typeof each, Rows>>();
+  // @ts-expect-error one number per row and one number do not add up
+  add(sum, loss);
+  // @ts-expect-error pointwise arithmetic is float64
+  add(sum, tensor(new Float32Array(3)));
+  // @ts-expect-error no such reduction
+  reduceTokens(sum, { reduction: "mean" });
+
+  backward(loss);
+  // @ts-expect-error logits are no loss
+  backward(logits);
+  const own = detach(logits);
+  is<Same<typeof own, Tensor<"float32", 2>>>();
+  const value = noGrad(() => papoLoss({ logits, tokenIds, advantages: [1, 2, 3] }));
+  is<Same<typeof value, Scalar>>();
+  // @ts-expect-error a policy loss needs advantages
+  papoLoss({ logits, tokenIds });
+  // @ts-expect-error no such estimator
+  papoLoss({ logits, tokenIds, advantages: rows, perceptionKlEstimator: "k4" });
+  // @ts-expect-error the KL to the reference has no exact estimator: only log-probs are given
+  papoLoss({ logits, tokenIds, advantages: rows, refKlEstimator: "exact" });
+
+  const f = (z: Tensor<"float32", 2>) => reduceTokens(tokenStats({ logits: z, tokenIds }).entropy);
+  const [entropy, [gradLogits]] = valueAndGrad(f)(logits);
+  is<Same<typeof entropy, Scalar>>();
+  is<Same<typeof gradLogits, Tensor<"float32", 2>>>();
+  // @ts-expect-error the function takes one tensor
+  grad(f)(logits, maskedLogits);
+  // @ts-expect-error a gradient is that of a scalar
+  grad((z: Tensor<"float32", 2>) => tokenStats({ logits: z, tokenIds }).entropy);
+}
