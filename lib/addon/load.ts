@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expected, PapoError } from "../core/errors.js";
+import { describe, expected, PapoError, type PapoErrorCode } from "../core/errors.js";
 import type { Binding } from "./binding.js";
 
 /** Where the addon was looked for, and why it was not taken there. */
@@ -37,7 +37,7 @@ export function addon(): LoadedAddon {
   if (loaded === undefined) {
     const threads = threadsOf(process.env);
     const found = findAddon(process.env, PACKAGE_ROOT);
-    found.binding.configure(threads);
+    configure(found.binding, threads);
     loaded = found;
   }
   return loaded;
@@ -48,14 +48,22 @@ export function addon(): LoadedAddon {
  * A path said by the user is never replaced by another: where it fails, that is the error.
  */
 export function findAddon(environment: Environment, root: string): LoadedAddon {
-  const attempts: LoadAttempt[] = [];
   const explicit = environment.PAPO_ADDON_PATH || undefined;
-  for (const path of explicit ? [resolve(explicit)] : candidates(root, attempts)) {
+  const prebuilds = join(root, "prebuilds", `${process.platform}-${process.arch}`);
+  const prebuilt = filesOf(prebuilds).map((name) => join(prebuilds, name));
+  const candidates = explicit
+    ? [resolve(explicit)]
+    : [join(root, "build", "Release", "papo.node"), ...prebuilt];
+  const attempts: LoadAttempt[] = [];
+  for (const path of candidates) {
     try {
       return { path, binding: checkBinding(require(path)) };
     } catch (error) {
       attempts.push({ path, reason: reasonOf(error) });
     }
+  }
+  if (explicit === undefined && prebuilt.length === 0) {
+    attempts.push({ path: join(prebuilds, "*.node"), reason: "none for this platform" });
   }
   throw new PapoError("ERR_UNSUPPORTED", helpText(attempts, explicit !== undefined));
 }
@@ -72,24 +80,24 @@ export function threadsOf(environment: Environment): number {
   return threads;
 }
 
-function candidates(root: string, attempts: LoadAttempt[]): string[] {
-  const prebuilds = join(root, "prebuilds", `${process.platform}-${process.arch}`);
-  let prebuilt: string[] = [];
+/** Throws what the addon has against its settings, such as an instruction set that is not there. */
+function configure(binding: Binding, threads: number): void {
   try {
-    prebuilt = readdirSync(prebuilds).filter((name) => name.endsWith(".node"));
+    binding.configure(threads);
+  } catch (cause) {
+    const { code, message } = cause as Error & { code?: PapoErrorCode };
+    throw new PapoError(code ?? "ERR_UNSUPPORTED", message, { cause });
+  }
+}
+
+function filesOf(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith(".node"))
+      .sort();
   } catch {
-    // Reported below, together with a folder that holds none.
+    return [];
   }
-  if (prebuilt.length === 0) {
-    attempts.push({
-      path: join(prebuilds, "*.node"),
-      reason: "no prebuilt addon for this platform",
-    });
-  }
-  return [
-    join(root, "build", "Release", "papo.node"),
-    ...prebuilt.sort().map((name) => join(prebuilds, name)),
-  ];
 }
 
 function checkBinding(exports: unknown): Binding {
@@ -113,7 +121,7 @@ function reasonOf(error: unknown): string {
 function helpText(attempts: readonly LoadAttempt[], explicit: boolean): string {
   const advice = explicit
     ? "PAPO_ADDON_PATH names the only file that is tried: correct it, or unset it."
-    : `Build it with "npm run build:native" (CMake and a C++20 compiler), or set PAPO_ADDON_PATH to a built papo.node.`;
+    : `Build it with "npm run build:native" (CMake and a C++17 compiler), or set PAPO_ADDON_PATH to a built papo.node.`;
   return [
     `[load] expected a native addon for ${process.platform}-${process.arch}, received none that loads:`,
     ...attempts.map(({ path, reason }) => `  ${path}: ${reason}`),

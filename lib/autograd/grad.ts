@@ -204,6 +204,10 @@ function openArguments<A extends Inputs>(where: string, inputs: A, { out = [] }:
   const sinks = new Map<Tensor, Sink>();
   leaves.forEach((leaf, i) => {
     const buffer = out[i] && gradientTensor(where, `out[${i}]`, leaf, { out: out[i] });
+    if (buffer && out.indexOf(buffer) !== i) {
+      const received = `that of out[${out.indexOf(buffer)}]`;
+      throw expected("ERR_BUFFER", where, `out[${i}] to have memory of its own`, received);
+    }
     sinks.set(leaf, { buffer, accumulate: false });
   });
   const gradients = () =>

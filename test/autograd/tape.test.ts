@@ -199,6 +199,15 @@ test("gradients are written over what is in `out`, even where an input is used t
   t.throws(() => grad((a: Scalar) => mul(a, 2), { out: [again] })(again), { code: "ERR_BUFFER" });
 });
 
+test("two gradients do not share memory", (t) => {
+  const out = scalar(0);
+  const f = grad((a: Scalar, b: Scalar) => mul(a, b), { out: [out, out] });
+  t.throws(() => f(scalar(1), scalar(2)), {
+    code: "ERR_BUFFER",
+    message: "[valueAndGrad] expected out[1] to have memory of its own, received that of out[0]",
+  });
+});
+
 test("the same tensor as two arguments has two gradients", (t) => {
   const x = scalar(3);
   const [da, db] = grad((a: Scalar, b: Scalar) => mul(mul(a, a), b))(x, x);

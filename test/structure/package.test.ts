@@ -13,6 +13,10 @@ interface Manifest {
   readonly devDependencies: Record<string, string>;
 }
 
+interface Lock {
+  readonly packages: Record<string, { readonly optionalDependencies?: Record<string, string> }>;
+}
+
 const manifest = JSON.parse(read("package.json")) as Manifest;
 
 test("nothing runs when the package is installed", (t) => {
@@ -34,6 +38,15 @@ test("every dependency is pinned", (t) => {
     ([, version]) => !/^\d+\.\d+\.\d+$/.test(version),
   );
   t.deepEqual(loose, []);
+});
+
+test("the lock file knows every optional package of every platform", (t) => {
+  // A registry that lacks one makes npm leave it out, and then `npm ci` refuses the lock file on every machine.
+  const { packages } = JSON.parse(read("package-lock.json")) as Lock;
+  const unknown = Object.values(packages)
+    .flatMap(({ optionalDependencies = {} }) => Object.keys(optionalDependencies))
+    .filter((name) => !Object.keys(packages).some((path) => path.endsWith(`node_modules/${name}`)));
+  t.deepEqual(unknown, []);
 });
 
 test("types come first in every export", (t) => {

@@ -1,0 +1,98 @@
+/** The command as a process, `papo info`, and help. */
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import test from "ava";
+import { PRESET_IDS, REDUCTIONS, SPEC_KEYS } from "../../lib/index.js";
+import { goldenPath } from "../support/golden.js";
+import { BatchBytes, folder, papo, papoJson, type Ran } from "./papo.js";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** Runs the command in a process of its own. */
+function spawn(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  const command = ["--import=tsx", "lib/cli/main.ts", ...args];
+  return new Promise((resolve) => {
+    const options = { cwd: ROOT, env: { ...process.env, ...env } };
+    execFile(process.execPath, command, options, (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === "number" ? error.code : 0, stdout, stderr });
+    });
+  });
+}
+
+test("a process checks a golden file and ends with 0", async (t) => {
+  const { code, stdout, stderr } = await spawn(["check", goldenPath("tiny-plain-papo_g_3b")]);
+  t.is(code, 0);
+  t.is(stderr, "");
+  t.regex(stdout, /1 of 1 files hold, 18 of 18 quantities\n$/);
+});
+
+test("a process ends with 1 where a quantity does not hold", async (t) => {
+  const bytes = new BatchBytes(goldenPath("tiny-plain-papo_g_3b"));
+  bytes.array("expected.ref_kl")[0] = 0.5;
+  const path = bytes.write(join(folder(t), "wrong.safetensors"));
+  const { code, stdout } = await spawn(["check", path, "--json"]);
+  t.is(code, 1);
+  t.false(JSON.parse(stdout).holds);
+});
+
+test("a process ends with 3 and one sentence where a file is missing", async (t) => {
+  const { code, stdout, stderr } = await spawn(["loss", "/does/not/exist"]);
+  t.is(code, 3);
+  t.is(stdout, "");
+  t.regex(stderr, /^papo loss: \/does\/not\/exist: expected a file that can be read, .*\n$/);
+});
+
+test("without an addon the error says where it was looked for", async (t) => {
+  const env = { PAPO_ADDON_PATH: "/does/not/exist.node" };
+  const { code, stdout, stderr } = await spawn(["info", "--json"], env);
+  t.is(code, 4);
+  t.is(JSON.parse(stdout).error.code, "ERR_UNSUPPORTED");
+  t.regex(stderr, /\/does\/not\/exist\.node: no such file/);
+  t.is((await spawn(["--version"], env)).code, 0, "the version needs none");
+});
+
+test("info says what is loaded", async (t) => {
+  const { code, json } = await papoJson(["info"]);
+  const packed = JSON.parse(readFileSync(`${ROOT}package.json`, "utf8")) as { version: string };
+  t.is(code, 0);
+  t.is(json.version, packed.version);
+  t.is(json.node, process.version);
+  t.true(existsSync(json.addon.path));
+  t.true(json.isas.includes(json.isa));
+  t.true(json.threads >= 1);
+  t.deepEqual(json.devices[0], { device: "cpu", available: true });
+  t.true(json.ops.includes("papo_loss"));
+  t.true(json.estimators.perceptionKl.includes("exact"));
+  t.deepEqual(json.reductions, REDUCTIONS);
+  t.deepEqual(Object.keys(json.presets), PRESET_IDS);
+});
+
+test("info says why a device is not there", async (t) => {
+  const { json } = await papoJson(["info"]);
+  const cuda = json.devices.find(({ device }: { device: string }) => device.startsWith("cuda"));
+  if (cuda.available) return t.is(typeof cuda.name, "string");
+  t.true(cuda.reason.length > 0);
+  const { stdout } = await papo(["info"]);
+  t.regex(stdout, /cuda: not available, .+\n/);
+});
+
+test("the version is that of the package", async (t) => {
+  const { code, stdout } = await papo(["--version"]);
+  t.is(code, 0);
+  t.regex(stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+test("every help has an example and fits 100 columns", async (t) => {
+  for (const args of [["--help"], ["info", "--help"], ["loss", "--help"], ["check", "-h"]]) {
+    const { code, stdout, stderr } = await papo(args);
+    t.is(code, 0);
+    t.is(stderr, "");
+    t.regex(stdout, /^Usage: papo[\s\S]*\nExamples:\n {2}\$ papo/);
+    t.true(Math.max(...stdout.split("\n").map((line) => line.length)) <= 100);
+  }
+  const { stdout } = await papo(["loss", "--help"]);
+  const words = new Set(stdout.split(/[^\w-]+/));
+  for (const word of [...SPEC_KEYS, ...PRESET_IDS]) t.true(words.has(word), word);
+});
