@@ -48,10 +48,11 @@ ${wrapped(`Names: ${[...SCALARS.keys(), ...TOKEN_VALUES.keys(), ...GRADIENTS].jo
 
 ${KEYS_HELP}
 
-Exit code 0 if everything holds, 1 if a quantity does not, 3 if a file could not be checked.
+Exit code 0 if everything holds, 1 if a quantity does not, 3 if a file cannot be
+checked; the others are checked all the same.
 
 Examples:
-  $ papo check test/golden/*.safetensors --quiet
+  $ papo check batches/*.safetensors --quiet
   $ papo check batch.safetensors --preset papo-d-7b --json`,
     )
     .action(async (paths: string[], flags: CheckFlags) => {

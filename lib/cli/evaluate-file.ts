@@ -5,6 +5,7 @@ import {
   type Logits,
   type LogitsDType,
   type Objective,
+  PapoError,
   tensor,
 } from "../index.js";
 import type { BatchFile, BatchFileRows, LogitsArray } from "../io/batch-file.js";
@@ -113,7 +114,12 @@ function bytesOf(dtype: LogitsDType): number {
 }
 
 function newArray(dtype: LogitsDType, length: number): LogitsArray {
-  return dtype === "float32" ? new Float32Array(length) : new Uint16Array(length);
+  try {
+    return dtype === "float32" ? new Float32Array(length) : new Uint16Array(length);
+  } catch (cause) {
+    const message = `[evaluateFile] expected memory for ${length} logits at a time, received none: a smaller --block-rows needs less`;
+    throw new PapoError("ERR_OUT_OF_MEMORY", message, { cause });
+  }
 }
 
 function logitsTensor(

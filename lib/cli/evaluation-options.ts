@@ -48,7 +48,7 @@ export function addEvaluationOptions(command: Command): Command {
 export const KEYS_HELP: string = wrapped(`Keys of --set: ${SPEC_KEYS.join(", ")}.`);
 
 /** Reads an integer of at least `least`. */
-export function count(least: number): (text: string) => number {
+function count(least: number): (text: string) => number {
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
     if (Number.isSafeInteger(value) && value >= least) return value;

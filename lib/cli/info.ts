@@ -48,7 +48,8 @@ export function addInfo(program: Command, terminal: Terminal): void {
     .addHelpText(
       "after",
       `
-PAPO_ADDON_PATH, PAPO_NUM_THREADS and PAPO_CPU_ISA choose the addon, its threads and its instruction set.
+PAPO_ADDON_PATH, PAPO_NUM_THREADS and PAPO_CPU_ISA choose the addon, its threads
+and its instruction set.
 
 Examples:
   $ papo info
@@ -104,9 +105,11 @@ function writeInfo(terminal: Terminal, document: InfoDocument): void {
     [label("threads"), String(document.threads)],
     ...section("devices", devices),
     [label("ops"), document.ops.join(", ")],
-    [label("reference KL"), estimators.refKl.join(", ")],
-    [label("perception KL"), estimators.perceptionKl.join(", ")],
-    [label("entropy"), estimators.entropy.join(", ")],
+    ...section("estimators", [
+      [`refKl: ${estimators.refKl.join(", ")}`],
+      [`perceptionKl: ${estimators.perceptionKl.join(", ")}`],
+      [`entropy: ${estimators.entropy.join(", ")}`],
+    ]),
     [label("reductions"), document.reductions.join(", ")],
   ]);
   terminal.stdout.write("\n");

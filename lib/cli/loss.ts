@@ -45,8 +45,10 @@ export function addLoss(program: Command, terminal: Terminal): void {
       "write gradients, per-token values, loss and terms to a .safetensors file",
     )
     .addOption(
-      new Option("--grad-dtype <dtype>", "of the gradients in --out, if not that of the logits") //
-        .choices(["float32"]),
+      new Option(
+        "--grad-dtype <dtype>",
+        "of the gradients in --out, if not that of the logits",
+      ).choices(["float32"]),
     )
     .option("--grad-scale <x>", "multiplies the gradients in --out before they are rounded", scale)
     .option("--per-token", "print the values of every counted token too")

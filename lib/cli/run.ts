@@ -49,6 +49,8 @@ function programOf(terminal: Terminal, exitWith: (code: number) => void): Comman
       writeErr: (text) => stderr.write(text),
       // Errors are printed in one place, in one form.
       outputError: () => undefined,
+      getOutHelpWidth: () => 80,
+      getErrHelpWidth: () => 80,
       getOutHasColors: () => hasColors(terminal, stdout),
       getErrHasColors: () => hasColors(terminal, stderr),
     })
@@ -60,7 +62,7 @@ ${wrapped(EXIT_HELP)}
 Examples:
   $ papo info
   $ papo loss batch.safetensors --preset papo-g-7b --out result.safetensors
-  $ papo check test/golden/*.safetensors`,
+  $ papo check batches/*.safetensors`,
     );
   addInfo(program, terminal);
   addLoss(program, terminal);

@@ -49,18 +49,28 @@ export function writeTable(
   lines: readonly (readonly Cell[])[],
   indent = 0,
 ): void {
-  const text = (cell: Cell): string => (typeof cell === "string" ? cell : cell.text);
+  const printable = lines.map((line) => line.map(withoutControls));
   const widths = [...columns].map((_, column) =>
-    Math.max(0, ...lines.map((line) => text(line[column] ?? "").length)),
+    printable.reduce((width, line) => Math.max(width, textOf(line[column] ?? "").length), 0),
   );
-  for (const line of lines) {
+  for (const line of printable) {
     const cells = line.map((cell, column) => {
-      const gap = " ".repeat((widths[column] as number) - text(cell).length);
+      const gap = " ".repeat((widths[column] as number) - textOf(cell).length);
       const styled = shown(terminal, terminal.stdout, cell);
       return columns[column] === "r" ? gap + styled : styled + gap;
     });
     terminal.stdout.write(`${" ".repeat(indent)}${cells.join("  ").trimEnd()}\n`);
   }
+}
+
+function textOf(cell: Cell): string {
+  return typeof cell === "string" ? cell : cell.text;
+}
+
+/** Names out of a file may hold anything, and a terminal obeys it. */
+function withoutControls(cell: Cell): Cell {
+  const text = textOf(cell).replaceAll(/\p{Cc}+/gu, " ");
+  return typeof cell === "string" ? text : { ...cell, text };
 }
 
 /** A number to `digits` significant digits, as short as that allows. */

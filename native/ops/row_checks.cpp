@@ -60,9 +60,4 @@ Status check_numbers(const std::string& where, const char* name, const double* v
   return {};
 }
 
-Status invalid_row(const std::string& where, const char* what, std::size_t row) {
-  return {Code::not_finite, "[" + where + "] row " + std::to_string(row) + " " + what,
-          static_cast<std::int64_t>(row)};
-}
-
 }  // namespace papo

@@ -20,9 +20,6 @@ enum class Infinite { refused, allowed };
 Status check_numbers(const std::string& where, const char* name, const double* values,
                      const std::int32_t* mask, std::size_t rows, Infinite infinite);
 
-/// The error for a counted row of logits that cannot be used.
-Status invalid_row(const std::string& where, const char* what, std::size_t row);
-
 inline bool counts(const std::int32_t* mask, std::size_t row) {
   return mask == nullptr || mask[row] != 0;
 }

@@ -54,7 +54,10 @@ Status check(const OpCall& call) {
     for (std::size_t row = 0; status.ok() && row < params.rows; ++row) {
       if (counts(params.mask, row) && cotangents[row] != 0 && std::isinf(statistics[row]) &&
           statistics[row] > 0) {
-        status = invalid_row(where, "has an infinite KL, which has no gradient: limit it first", row);
+        status = expected(Code::not_finite, where,
+                          "a cotangent of 0 for the " + camel_case(name) + " of row " +
+                              std::to_string(row) + ", which is infinite and has no gradient",
+                          std::to_string(cotangents[row]), static_cast<std::int64_t>(row));
       }
     }
   }

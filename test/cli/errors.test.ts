@@ -247,6 +247,16 @@ test("control characters of a file do not reach the terminal", async (t) => {
   t.notRegex(stderr.trimEnd(), /\p{Cc}/u);
 });
 
+test("control characters of a tensor's name do not reach the terminal", async (t) => {
+  const path = await rewrite(BATCH, join(folder(t), "name.safetensors"), {
+    "expected.\u001b[31mred": f32([1]),
+  });
+  const { code, stdout } = await papo(["check", path]);
+  t.is(code, 1);
+  t.notRegex(stdout.replaceAll("\n", ""), /\p{Cc}/u);
+  t.regex(stdout, /unknown quantity/);
+});
+
 test("a result that cannot be written is an error that names it", async (t) => {
   const path = folder(t);
   const out = join(path, "no", "such", "folder.safetensors");
@@ -268,6 +278,6 @@ test("a row number in an error counts from the start of the batch, whatever the 
   for (const rows of ["1", "2", "automatic"]) {
     const { json } = await papoJson(["loss", path, "--block-rows", rows]);
     t.like(json.error, { code: "ERR_NOT_FINITE", row, exitCode: 3 });
-    t.regex(json.error.message, new RegExp(`masked_logits.*row ${row}`));
+    t.regex(json.error.message, new RegExp(`nan\\.safetensors: .*\\b${row}\\b`));
   }
 });

@@ -157,8 +157,8 @@ test("the tables are aligned and end in no blanks", async (t) => {
   t.regex(stderr, /^warning: maskedEntropyCoef with maskedBranch "constant"/);
   t.regex(stdout, /^batch {6}.*odd-plain-papo_g_7b\.safetensors\n/);
   t.regex(stdout, /float32 \[3, 5, 97\], 11 of 15 tokens count, 3 sequences\n/);
-  t.regex(stdout, /\nloss {7}0\.88891073\d?\n/);
-  t.regex(stdout, /\nperceptionKl {4}0\.261672 {8}-0\.02 {3}-0\.00523343 {5}2\.5 %\n/);
+  t.regex(stdout, /\nloss {7}0\.888910\d+\n/);
+  t.regex(stdout, /\nperceptionKl {3}0\.261672 {8}-0\.02 {3}-0\.00523343 {5}2\.5 %\n/);
   t.notRegex(stdout, / \n/);
   const columns = stdout.split("\n").filter((line) => / %$|gradient$/.test(line));
   t.is(columns.length, 6);
@@ -189,7 +189,7 @@ test("every form of ids, masks and advantages reads the same", async (t) => {
     { advantages: { dtype: "F64", shape, data: Float64Array.from(advantages) } },
   ];
   for (const form of forms) {
-    t.is((await papo(["check", await rewrite(ODD, path, form)])).code, 0, JSON.stringify(form));
+    t.is((await papo(["check", await rewrite(ODD, path, form)])).code, 0, Object.keys(form)[0]);
   }
   const perSequence = { dtype: "F32", shape: [3], data: Float32Array.of(1, -2, 3) };
   const spread = Float32Array.from({ length: 15 }, (_, i) => [1, -2, 3][Math.floor(i / 5)] ?? 0);
@@ -273,7 +273,7 @@ test("an error half-way leaves no result file, and an older one as it was", asyn
   const first = await papo(["loss", batch, "--out", out, "--block-rows", "1"]);
   t.is(first.code, 3);
   t.is(first.stdout, "");
-  t.regex(first.stderr, new RegExp(`papo loss: .*batch\\.safetensors: expected .*${row}`));
+  t.regex(first.stderr, new RegExp(`papo loss: .*batch\\.safetensors: .*\\b${row}\\b`));
   t.deepEqual(namesIn(path), ["batch.safetensors"]);
   writeFileSync(out, "older");
   t.is((await papo(["loss", batch, "--out", out])).code, 3);

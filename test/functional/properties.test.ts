@@ -132,7 +132,8 @@ test("padding between rows changes nothing, to the last bit", (t) => {
       logits: tight(batch.logits),
       maskedLogits: tight(batch.maskedLogits),
     };
-    t.deepEqual(statisticsOf(packed), statisticsOf(batch));
+    const [actual, expected] = [statisticsOf(packed), statisticsOf(batch)];
+    for (const name of COTANGENTS) t.deepEqual(actual[name].data, expected[name].data);
     t.deepEqual(gradientsOf(packed), gradientsOf(batch));
   });
   fc.assert(property, RUNS);

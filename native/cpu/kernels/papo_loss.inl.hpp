@@ -30,14 +30,14 @@ inline Status papo_loss_rows(const papo_loss::Params& params, std::size_t begin,
     const auto id = static_cast<std::size_t>(params.token_ids[row]);
     const RowState state =
         row_statistics<T, kMasked, kGradients>(p, q, params.vocab, inverse_temperature, kept);
-    if (!usable(state, kMasked)) return invalid_row("papoLoss", kUnusableRow, row);
+    if (!usable(state, kMasked)) return unusable_row("papoLoss", state, row);
     TokenStatistics statistics =
         token_statistics<T, kMasked>(p, q, params.vocab, id, inverse_temperature, state);
     if (params.masked_log_probs != nullptr) statistics.masked_log_prob = params.masked_log_probs[row];
 
     const TokenObjective objective =
         token_objective(params.objective, statistics, params.data.at(row, has_masked));
-    if (!objective.finite) return invalid_row("papoLoss", kInfiniteKl, row);
+    if (!objective.finite) return infinite_kl("papoLoss", row);
     store_statistics(statistics, params.statistics, params.rows, row);
     store_terms(objective.terms, params.terms, params.rows, row);
 
