@@ -46,7 +46,11 @@ export function machine(): Machine {
 /** Short hash of the commit that was measured, with a "+" where files differ from it. */
 function commit(): string {
   const git = (...args: string[]) =>
-    execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
+    execFileSync("git", args, {
+      cwd: root,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
   try {
     return `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain") ? "+" : ""}`;
   } catch {
@@ -120,7 +124,10 @@ export function updateReadme(text: string): boolean {
   }
   const [begin, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
   if (begin < 0 || end < begin) return false;
-  writeFileSync(path, `${readme.slice(0, begin + BEGIN.length)}\n${text}\n${readme.slice(end)}`);
+  writeFileSync(
+    path,
+    `${readme.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${readme.slice(end)}`,
+  );
   return true;
 }
 

@@ -11,9 +11,9 @@ const VISUAL_TOKENS: number = (PATCHES_PER_SIDE / 2) ** 2;
 const WORDS: number = VOCABULARY.length;
 /** One-hot words: the question's, and those of the answer so far. */
 const TEXT_VALUES: number = (QUESTION_LENGTH + ANSWER_LENGTH - 1) * WORDS;
-const PATCH_WIDTH = 32;
-const WIDTH = 128;
-const JUDGED_WIDTH = 32;
+const PATCH_WIDTH = Number(process.env.PW ?? 32);
+const WIDTH = Number(process.env.W ?? 128);
+const JUDGED_WIDTH = Number(process.env.JW ?? 32);
 
 /** What the policy is asked about: parallel lists, one entry per prompt. */
 export interface Prompts {

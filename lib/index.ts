@@ -121,12 +121,15 @@ export type { RowBlock } from "./objective/row-block.js";
 export type { BlockGradients, RowBlockEvaluation } from "./objective/row-blocks.js";
 export { type Coefficient, coefficientAt, type Schedule } from "./objective/schedule.js";
 export {
+  ENTROPY_ESTIMATORS,
   type EntropyEstimator,
   type EntropyReduction,
   type MaskedBranch,
   type ObjectiveSpec,
   type ObjectiveSpecInput,
+  PERCEPTION_KL_ESTIMATORS,
   parseSpec,
+  REF_KL_ESTIMATORS,
   SPEC_DEFAULTS,
   SPEC_KEYS,
   type SpecKey,

@@ -1,13 +1,13 @@
 /** Gradients: of a recorded loss into its leaves, or of a function as a function. */
-import { describe, expected, PapoError } from "../core/errors.js";
-import { showShape, sizeOf } from "../core/shape.js";
+import { describe, expected } from "../core/errors.js";
+import { showShape } from "../core/shape.js";
 import { fillZero, gradientTensor } from "../tensor/gradient.js";
 import { type Scalar, Tensor } from "../tensor/tensor.js";
-import { deposit, type Sink } from "./sink.js";
-import { isLeaf, type Step, stepsBack, withRecording } from "./tape.js";
+import type { Sink } from "./sink.js";
+import { isLeaf, withRecording } from "./tape.js";
+import { type Differentiable, type Walk, walk, walkAsync } from "./walk.js";
 
-/** What can be differentiated: float64, a scalar or one number per row. */
-export type Differentiable = Tensor<"float64", 0 | 1>;
+export type { Differentiable };
 
 export interface BackwardOptions {
   /** d result / d loss: one number for all elements, or a tensor of the loss's shape. 1 if not said. */
@@ -38,8 +38,9 @@ export type Gradients<A extends Inputs> = {
  * given; ERR_UNSUPPORTED while another backward is writing to one of the same leaves
  */
 export function backward(loss: Differentiable, options: BackwardOptions = {}): void {
-  checkHistory("backward", loss);
-  walk("backward", loss, options.gradLoss, gatheringSink, giveToLeaves);
+  const where = "backward";
+  checkHistory(where, loss);
+  walk({ where, loss, gradLoss: options.gradLoss, ...GATHERING });
 }
 
 /** `backward` off the event loop. */
@@ -47,9 +48,9 @@ export async function backwardAsync(
   loss: Differentiable,
   options: BackwardOptions & AsyncOptions = {},
 ): Promise<void> {
-  checkHistory("backwardAsync", loss);
-  const { gradLoss, signal } = options;
-  await walkAsync("backwardAsync", loss, gradLoss, gatheringSink, giveToLeaves, signal);
+  const where = "backwardAsync";
+  checkHistory(where, loss);
+  await walkAsync({ where, loss, gradLoss: options.gradLoss, ...GATHERING }, options.signal);
 }
 
 /**
@@ -62,12 +63,13 @@ export function valueAndGrad<A extends Inputs>(
   f: (...inputs: A) => Scalar,
   options: GradOptions = {},
 ): (...inputs: A) => [value: Scalar, gradients: Gradients<A>] {
+  const where = "valueAndGrad";
   return (...inputs) => {
-    const { leaves, sinkOf, gradients } = openArguments("valueAndGrad", inputs, options);
-    const value = withRecording(true, () => f(...leaves));
-    checkValue("valueAndGrad", value);
-    walk("valueAndGrad", value, 1, sinkOf);
-    return [value.alias(), gradients()];
+    const { leaves, sinkOfLeaf, gradients } = openArguments(where, inputs, options);
+    const loss = withRecording(true, () => f(...leaves));
+    checkValue(where, loss);
+    walk({ where, loss, sinkOfLeaf });
+    return [loss.alias(), gradients()];
   };
 }
 
@@ -76,12 +78,13 @@ export function valueAndGradAsync<A extends Inputs>(
   f: (...inputs: A) => Scalar | Promise<Scalar>,
   options: GradOptions & AsyncOptions = {},
 ): (...inputs: A) => Promise<[value: Scalar, gradients: Gradients<A>]> {
+  const where = "valueAndGradAsync";
   return async (...inputs) => {
-    const { leaves, sinkOf, gradients } = openArguments("valueAndGradAsync", inputs, options);
-    const value = await withRecording(true, () => f(...leaves));
-    checkValue("valueAndGradAsync", value);
-    await walkAsync("valueAndGradAsync", value, 1, sinkOf, undefined, options.signal);
-    return [value.alias(), gradients()];
+    const { leaves, sinkOfLeaf, gradients } = openArguments(where, inputs, options);
+    const loss = await withRecording(true, () => f(...leaves));
+    checkValue(where, loss);
+    await walkAsync({ where, loss, sinkOfLeaf }, options.signal);
+    return [loss.alias(), gradients()];
   };
 }
 
@@ -108,99 +111,26 @@ export function noGrad<T>(f: () => T): T {
   return withRecording(false, f);
 }
 
-type SinkOf = (leaf: Tensor) => Sink | undefined;
-type Finish = (sinks: ReadonlyMap<Tensor, Sink>) => void;
-
-/** Leaves whose gradient some walk is writing: a second one would race with it for the same memory. */
-const busy = new WeakSet<Tensor>();
-
-function walk(
-  where: string,
-  loss: Differentiable,
-  gradLoss: number | Differentiable | undefined,
-  leafSink: SinkOf,
-  finish?: Finish,
-): void {
-  const { steps, sinks, release } = begin(where, loss, gradLoss, leafSink);
-  try {
-    for (const { entry, cotangents, sinks } of steps()) entry.vjp(cotangents, sinks);
-    finish?.(sinks);
-  } finally {
-    release();
-  }
-}
-
-async function walkAsync(
-  where: string,
-  loss: Differentiable,
-  gradLoss: number | Differentiable | undefined,
-  leafSink: SinkOf,
-  finish: Finish | undefined,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  signal?.throwIfAborted();
-  const { steps, sinks, release } = begin(where, loss, gradLoss, leafSink);
-  try {
-    for (const { entry, cotangents, sinks } of steps()) {
-      await (entry.vjpAsync ?? entry.vjp)(cotangents, sinks, signal);
+/** Of `backward`: a gradient that is there already is added to, and all are left in their leaves. */
+const GATHERING: Pick<Walk, "sinkOfLeaf" | "finish"> = {
+  sinkOfLeaf: (leaf) => {
+    if (leaf.grad === undefined) return { buffer: undefined, accumulate: false };
+    const buffer = gradientTensor("backward", "grad", leaf, { out: leaf.grad });
+    return { buffer, accumulate: true };
+  },
+  finish: (sinks) => {
+    for (const [tensor, { buffer }] of sinks) {
+      if (buffer !== undefined && isLeaf(tensor)) tensor.grad = buffer;
     }
-    finish?.(sinks);
-  } finally {
-    release();
-  }
-}
-
-function begin(
-  where: string,
-  loss: Differentiable,
-  gradLoss: number | Differentiable | undefined,
-  leafSink: SinkOf,
-): { steps: () => Iterable<Step>; sinks: ReadonlyMap<Tensor, Sink>; release: () => void } {
-  const seed = seedOf(where, loss, gradLoss);
-  const sinks = new Map<Tensor, Sink>();
-  const sinkOf = (tensor: Tensor): Sink | undefined => {
-    const known = sinks.get(tensor);
-    if (known !== undefined) return known;
-    const sink = isLeaf(tensor) ? leafSink(tensor) : { buffer: undefined, accumulate: false };
-    if (sink === undefined) return undefined;
-    if (isLeaf(tensor)) claim(where, tensor);
-    sinks.set(tensor, sink);
-    return sink;
-  };
-  const steps = () => {
-    const sink = sinkOf(loss);
-    if (sink !== undefined) deposit(sink, loss, seed);
-    return stepsBack(loss, sinkOf);
-  };
-  const release = () => {
-    for (const tensor of sinks.keys()) busy.delete(tensor);
-  };
-  return { steps, sinks, release };
-}
-
-function claim(where: string, leaf: Tensor): void {
-  if (busy.has(leaf)) {
-    const message = `[${where}] another backward is writing the gradient of the same tensor: await it first`;
-    throw new PapoError("ERR_UNSUPPORTED", message);
-  }
-  busy.add(leaf);
-}
-
-/** Of `backward`: a gradient that is there already is added to. */
-function gatheringSink(leaf: Tensor): Sink {
-  if (leaf.grad === undefined) return { buffer: undefined, accumulate: false };
-  return { buffer: gradientTensor("backward", "grad", leaf, { out: leaf.grad }), accumulate: true };
-}
-
-function giveToLeaves(sinks: ReadonlyMap<Tensor, Sink>): void {
-  for (const [tensor, { buffer }] of sinks) {
-    if (buffer !== undefined && isLeaf(tensor)) tensor.grad = buffer;
-  }
-}
+  },
+};
 
 /** Handles of their own on the arguments' memory, and where their gradients go. */
 function openArguments<A extends Inputs>(where: string, inputs: A, { out = [] }: GradOptions) {
-  const leaves = inputs.map((input) => input.alias({ requiresGrad: true }));
+  const leaves = inputs.map((input, i) => {
+    if (input instanceof Tensor) return input.alias({ requiresGrad: true });
+    throw expected("ERR_ARGUMENT", where, `argument ${i} to be a Tensor`, describe(input));
+  });
   const sinks = new Map<Tensor, Sink>();
   leaves.forEach((leaf, i) => {
     const buffer = out[i] && gradientTensor(where, `out[${i}]`, leaf, { out: out[i] });
@@ -217,34 +147,11 @@ function openArguments<A extends Inputs>(where: string, inputs: A, { out = [] }:
       if (!accumulate) fillZero(buffer);
       return buffer;
     }) as unknown as Gradients<A>;
-  return { leaves: leaves as unknown as A, sinkOf: (leaf: Tensor) => sinks.get(leaf), gradients };
-}
-
-function seedOf(
-  where: string,
-  loss: Differentiable,
-  gradLoss: number | Differentiable | undefined,
-): Float64Array {
-  const size = sizeOf(loss.shape);
-  if (gradLoss instanceof Tensor) {
-    if (gradLoss.dtype !== "float64" || showShape(gradLoss.shape) !== showShape(loss.shape)) {
-      const what = `gradLoss to be float64 ${showShape(loss.shape)} like the loss`;
-      throw expected("ERR_SHAPE", where, what, `${gradLoss.dtype} ${showShape(gradLoss.shape)}`);
-    }
-    return gradLoss.data.slice(0, size);
-  }
-  if (gradLoss === undefined && loss.shape.length !== 0) {
-    throw expected("ERR_SHAPE", where, "a scalar loss, or gradLoss", showShape(loss.shape));
-  }
-  if (gradLoss !== undefined && typeof gradLoss !== "number") {
-    throw expected(
-      "ERR_ARGUMENT",
-      where,
-      "gradLoss to be a number or a Tensor",
-      describe(gradLoss),
-    );
-  }
-  return new Float64Array(size).fill(gradLoss ?? 1);
+  return {
+    leaves: leaves as unknown as A,
+    sinkOfLeaf: (leaf: Tensor) => sinks.get(leaf),
+    gradients,
+  };
 }
 
 function checkHistory(where: string, loss: unknown): void {

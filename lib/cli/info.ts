@@ -1,11 +1,15 @@
 /** `papo info`: what is loaded and what it can do. */
 import type { Command } from "commander";
-import { info, PRESET_IDS, presetSummary, REDUCTIONS, version } from "../index.js";
 import {
   ENTROPY_ESTIMATORS,
+  info,
   PERCEPTION_KL_ESTIMATORS,
+  PRESET_IDS,
+  presetSummary,
+  REDUCTIONS,
   REF_KL_ESTIMATORS,
-} from "../objective/spec.js";
+  version,
+} from "../index.js";
 import { type Cell, type Terminal, writeJson, writeTable } from "./terminal.js";
 
 /** The document of `papo info --json`. */

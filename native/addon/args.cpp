@@ -46,7 +46,8 @@ class Reader {
 
   Status object(napi_value value, const char* name) const {
     if (type_of(env_, value) == napi_object) return {};
-    return expected(Code::argument, where_, std::string(name) + " to be an object", "something else");
+    return expected(Code::argument, where_, std::string(name) + " to be an object",
+                    "something else");
   }
 
   Status size(napi_value tensor, const std::string& name, const char* property,
@@ -56,7 +57,8 @@ class Reader {
     double number = -1;
     if (type_of(env_, value) == napi_number) napi_get_value_double(env_, value, &number);
     if (!(number >= 0 && number <= kMaxSize) || number != std::floor(number)) {
-      return expected(Code::shape, where_, name + "." + property + " to be a count", "something else");
+      return expected(Code::shape, where_, name + "." + property + " to be a count",
+                      "something else");
     }
     result = static_cast<std::size_t>(number);
     return {};
@@ -80,7 +82,8 @@ class Reader {
       argument.dtype = candidate;
       known = true;
     }
-    if (!known) return expected(Code::dtype, where_, name + ".dtype to be a dtype", "\"" + dtype_name + "\"");
+    if (!known)
+      return expected(Code::dtype, where_, name + ".dtype to be a dtype", "\"" + dtype_name + "\"");
     status = size(value, name, "rows", argument.rows);
     if (status.ok()) status = size(value, name, "columns", argument.columns);
     if (status.ok()) status = size(value, name, "rowPitch", argument.row_pitch);
@@ -114,12 +117,14 @@ class Reader {
     const std::string name = camel_case(spec.name);
     bool is_typed_array = false;
     napi_is_typedarray(env_, argument.data, &is_typed_array);
-    if (!is_typed_array) return expected(Code::dtype, where_, name + " to be a typed array", "something else");
+    if (!is_typed_array)
+      return expected(Code::dtype, where_, name + " to be a typed array", "something else");
     napi_typedarray_type type;
     std::size_t length = 0;
     void* data = nullptr;
     napi_value buffer = nullptr;
-    if (napi_get_typedarray_info(env_, argument.data, &type, &length, &data, &buffer, nullptr) != napi_ok) {
+    if (napi_get_typedarray_info(env_, argument.data, &type, &length, &data, &buffer, nullptr) !=
+        napi_ok) {
       return expected(Code::buffer, where_, name + " to be readable", "an array that is not");
     }
     bool is_array_buffer = false;
@@ -130,9 +135,11 @@ class Reader {
     }
     bool detached = false;
     napi_is_detached_arraybuffer(env_, buffer, &detached);
-    if (detached) return expected(Code::disposed, where_, name + " to be attached", "a detached buffer");
+    if (detached)
+      return expected(Code::disposed, where_, name + " to be attached", "a detached buffer");
     if (!carries(type, argument.dtype)) {
-      return expected(Code::dtype, where_, name + " to hold " + name_of(argument.dtype), "another typed array");
+      return expected(Code::dtype, where_, name + " to hold " + name_of(argument.dtype),
+                      "another typed array");
     }
     const bool empty = argument.rows == 0 || argument.columns == 0;
     if (!empty && (argument.row_pitch < argument.columns || argument.columns > length ||
@@ -144,7 +151,8 @@ class Reader {
                       std::to_string(length) + " elements");
     }
     static double nothing = 0;  // an empty tensor is present, but no element of it is ever touched
-    view = {empty ? &nothing : data, argument.rows, argument.columns, argument.row_pitch, argument.dtype, {}};
+    view = {empty ? &nothing : data, argument.rows,  argument.columns,
+            argument.row_pitch,      argument.dtype, {}};
     return {};
   }
 
@@ -216,7 +224,8 @@ Status read_cancellation(Napi::Env env, Napi::Value value, const std::int32_t*& 
   void* data = nullptr;
   if (is_typed_array) napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr);
   if (type != napi_int32_array || length < 1) {
-    return expected(Code::argument, "papo", "cancel to be an Int32Array of one element", "something else");
+    return expected(Code::argument, "papo", "cancel to be an Int32Array of one element",
+                    "something else");
   }
   flag = static_cast<const std::int32_t*>(data);
   return {};

@@ -114,9 +114,8 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
                return entry;
              }));
   object.Set("cudaUnavailable", cuda::unavailable_reason());
-  object.Set("ops", array_of(env, state_of(env)->registry.entries(), [&](const OpEntry& entry) {
-               return describe_op(env, *entry.spec);
-             }));
+  object.Set("ops", array_of(env, state_of(env)->registry.entries(),
+                             [&](const OpEntry& entry) { return describe_op(env, *entry.spec); }));
   return object;
 }
 

@@ -25,14 +25,16 @@ inline Status prepare(const Napi::CallbackInfo& info, PreparedCall& prepared) {
   const Napi::Env env = info.Env();
   prepared.state = state_of(env);
   if (!prepared.state->startup.ok()) return prepared.state->startup;
-  if (!info[0].IsString()) return expected(Code::argument, "papo", "the name of an op", "something else");
+  if (!info[0].IsString())
+    return expected(Code::argument, "papo", "the name of an op", "something else");
   const std::string name = info[0].As<Napi::String>().Utf8Value();
   prepared.entry = prepared.state->registry.find(name);
   if (prepared.entry == nullptr) {
     return expected(Code::argument, "papo", "the name of an op", "\"" + name.substr(0, 40) + "\"");
   }
   prepared.call.cancellation.environment = &prepared.state->closing;
-  return read_call(env, *prepared.entry->spec, info[1], info[2], info[3], prepared.call, prepared.held);
+  return read_call(env, *prepared.entry->spec, info[1], info[2], info[3], prepared.call,
+                   prepared.held);
 }
 
 }  // namespace papo::addon

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <utility>
 
@@ -76,6 +78,15 @@ class [[nodiscard]] Status {
   std::string message_;
   std::int64_t row_ = kNoRow;
 };
+
+/// A number as JavaScript would show it, short of its last digits.
+inline std::string show(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "Infinity" : "-Infinity";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.10g", value);
+  return text;
+}
 
 /// `[where] expected WHAT, received RECEIVED`: the one form of every message, on both sides of the bridge.
 inline Status expected(Code code, const std::string& where, const std::string& what,

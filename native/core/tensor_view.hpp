@@ -20,8 +20,7 @@ struct TensorView {
   bool present() const { return data != nullptr; }
   /// Bytes from the first element to the end of the last one.
   std::size_t span_bytes() const {
-    return rows == 0 || columns == 0 ? 0
-                                     : ((rows - 1) * row_pitch + columns) * size_of(dtype);
+    return rows == 0 || columns == 0 ? 0 : ((rows - 1) * row_pitch + columns) * size_of(dtype);
   }
   template <typename T>
   T* row(std::size_t index) const {

@@ -14,7 +14,9 @@ namespace papo::cpu {
 class KernelFloatingPoint {
  public:
 #if defined(__x86_64__)
-  KernelFloatingPoint() : saved_(_mm_getcsr()) { _mm_setcsr(kDefault | kFlushToZero | kDenormalsAreZero); }
+  KernelFloatingPoint() : saved_(_mm_getcsr()) {
+    _mm_setcsr(kDefault | kFlushToZero | kDenormalsAreZero);
+  }
   ~KernelFloatingPoint() { _mm_setcsr(saved_); }
 
  private:

@@ -43,8 +43,8 @@ PAPO_HD RowGradient row_gradient(const TokenStatistics& s, const TokenCotangents
   const double c_kl = has_masked ? c.kl : 0;
   const double c_reverse = has_masked ? c.reverse_kl : 0;
 
-  g.p_constant = scale_p * (-c.log_prob + c.entropy * (rest_p - s.entropy) -
-                            weighted(c_kl, s.kl) - c_kl * drift + c_reverse);
+  g.p_constant = scale_p * (-c.log_prob + c.entropy * (rest_p - s.entropy) - weighted(c_kl, s.kl) -
+                            c_kl * drift + c_reverse);
   g.p_own = -scale_p * c.entropy;
   g.p_cross = scale_p * c_kl;
   g.p_other = -scale_q * c_reverse;
@@ -64,11 +64,10 @@ PAPO_HD RowGradient row_gradient(const TokenStatistics& s, const TokenCotangents
   g.q_own = -scale_q * c.masked_entropy;
   g.q_cross = -scale_q * c_reverse;
   g.q_other = -scale_p * c_kl;
-  g.chosen_q =
-      scale * (-c.masked_log_prob * expm1(s.masked_log_prob) -
-               q * (weighted(c.masked_entropy, s.masked_log_prob + s.masked_entropy)) -
-               q * (weighted(c_reverse, log_ratio) + weighted(c_reverse, s.reverse_kl)) +
-               c_kl * (q - p));
+  g.chosen_q = scale * (-c.masked_log_prob * expm1(s.masked_log_prob) -
+                        q * (weighted(c.masked_entropy, s.masked_log_prob + s.masked_entropy)) -
+                        q * (weighted(c_reverse, log_ratio) + weighted(c_reverse, s.reverse_kl)) +
+                        c_kl * (q - p));
   return g;
 }
 

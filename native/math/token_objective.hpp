@@ -111,8 +111,7 @@ PAPO_HD TokenObjective token_objective(const ObjectiveParams& params,
     terms.grad_ref_kl = fabs(slope);
   }
 
-  const EntropyTerm entropy =
-      entropy_term(params.entropy_estimator, log_prob, statistics.entropy);
+  const EntropyTerm entropy = entropy_term(params.entropy_estimator, log_prob, statistics.entropy);
   const double entropy_scale = token.entropy_weight * params.entropy_coef;
   terms.entropy = entropy.value;
   cotangents.log_prob += entropy_scale * entropy.slope_log_prob;
@@ -144,8 +143,8 @@ PAPO_HD TokenObjective token_objective(const ObjectiveParams& params,
     terms.grad_perception_kl = fabs(slope) + fabs(masked_slope);
   }
 
-  const EntropyTerm masked_entropy = entropy_term(
-      params.entropy_estimator, statistics.masked_log_prob, statistics.masked_entropy);
+  const EntropyTerm masked_entropy =
+      entropy_term(params.entropy_estimator, statistics.masked_log_prob, statistics.masked_entropy);
   const double masked_scale = masked_on * token.entropy_weight * params.masked_entropy_coef;
   terms.masked_entropy = masked_entropy.value;
   cotangents.masked_log_prob += masked_scale * masked_entropy.slope_log_prob;

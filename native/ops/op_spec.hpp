@@ -43,6 +43,20 @@ struct AttributeSpec {
   List<const char*> choices = {};
 };
 
+/// Two lists of attributes as one, for ops that share some.
+template <std::size_t N>
+struct AttributeSpecs {
+  AttributeSpec items[N];
+};
+template <std::size_t N, std::size_t M>
+constexpr AttributeSpecs<N + M> joined(const AttributeSpec (&first)[N],
+                                       const AttributeSpec (&second)[M]) {
+  AttributeSpecs<N + M> all{};
+  for (std::size_t i = 0; i < N; ++i) all.items[i] = first[i];
+  for (std::size_t i = 0; i < M; ++i) all.items[N + i] = second[i];
+  return all;
+}
+
 struct OpSpec {
   const char* name;
   List<TensorSpec> inputs;
@@ -71,11 +85,13 @@ inline std::string camel_case(const char* snake_case) {
 inline constexpr const char* kStatisticLines[] = {
     "log_probs", "masked_log_probs", "entropy",     "masked_entropy",
     "kl",        "reverse_kl",       "log_sum_exp", "masked_log_sum_exp"};
-inline constexpr const char* kCotangentLines[] = {"log_probs",      "masked_log_probs", "entropy",
-                                                  "masked_entropy", "kl",               "reverse_kl"};
-inline constexpr const char* kTermLines[] = {
-    "surrogate",   "ref_kl",         "perception_kl",  "entropy",     "masked_entropy",
-    "ratio",       "clip",           "grad_surrogate", "grad_ref_kl", "grad_perception_kl",
-    "grad_entropy", "grad_masked_entropy"};
+inline constexpr const char* kCotangentLines[] = {
+    "log_probs", "masked_log_probs", "entropy", "masked_entropy", "kl", "reverse_kl"};
+inline constexpr const char* kTermLines[] = {"surrogate",      "ref_kl",
+                                             "perception_kl",  "entropy",
+                                             "masked_entropy", "ratio",
+                                             "clip",           "grad_surrogate",
+                                             "grad_ref_kl",    "grad_perception_kl",
+                                             "grad_entropy",   "grad_masked_entropy"};
 
 }  // namespace papo

@@ -44,9 +44,8 @@ Status check(const OpCall& call) {
       objective.entropy_estimator == EntropyEstimator::exact) {
     return expected(Code::unsupported, where, "maskedLogits for the exact masked entropy", "none");
   }
-  Status status =
-      token_stats_grad::check_gradients(where, params.logits, params.masked_logits,
-                                        params.grad_logits, params.grad_masked_logits);
+  Status status = token_stats_grad::check_gradients(where, params.logits, params.masked_logits,
+                                                    params.grad_logits, params.grad_masked_logits);
   if (status.ok()) {
     status = token_objective_op::check_objective(where, objective, params.data, params.mask,
                                                  params.rows);

@@ -21,11 +21,6 @@ enum Output { kStatistics, kTerms, kGradLogits, kGradMaskedLogits };
 /// The objective's attributes come first, in the order of `token_objective`.
 enum Attribute { kTemperature = token_objective_op::kHasMasked, kGradScale };
 
-using token_objective_op::kBranches;
-using token_objective_op::kEntropyEstimators;
-using token_objective_op::kEstimators;
-using token_objective_op::kInfinity;
-
 inline constexpr TensorSpec kInputs[] = {
     {"logits", Layout::matrix, kLogitsDTypes, true},
     {"masked_logits", Layout::matrix, kLogitsDTypes, false},
@@ -44,10 +39,9 @@ inline constexpr TensorSpec kOutputs[] = {
     {"grad_logits", Layout::matrix, kLogitsDTypes, false},
     {"grad_masked_logits", Layout::matrix, kLogitsDTypes, false},
 };
-inline constexpr AttributeSpec kAttributes[] = {PAPO_OBJECTIVE_ATTRIBUTES,
-                                                {"temperature", 1, 1e-6, 1e6},
-                                                {"grad_scale", 1, -1e30, 1e30}};
-inline constexpr OpSpec kSpec = {"papo_loss", kInputs, kOutputs, kAttributes};
+inline constexpr AttributeSpec kAttributes[] = {
+    PAPO_OBJECTIVE_ATTRIBUTES, {"temperature", 1, 1e-6, 1e6}, {"grad_scale", 1, -1e30, 1e30}};
+inline constexpr OpSpec kSpec = {"papo_loss", kInputs, kOutputs, kAttributes.items};
 
 struct Params {
   std::size_t rows;

@@ -1,6 +1,5 @@
 #include "ops/registry.hpp"
 
-#include <cmath>
 #include <cstring>
 
 #include "ops/papo_loss.hpp"
@@ -46,7 +45,8 @@ Status check_tensor(const OpCall& call, const TensorSpec& spec, const TensorView
     return expected(Code::shape, where, name + " " + show_shape(rows, columns),
                     show_shape(view.rows, view.columns));
   }
-  if (view.row_pitch < view.columns || (spec.layout != Layout::matrix && view.row_pitch != columns)) {
+  if (view.row_pitch < view.columns ||
+      (spec.layout != Layout::matrix && view.row_pitch != columns)) {
     return expected(Code::shape, where,
                     name + " to have a row pitch of at least " + std::to_string(columns),
                     std::to_string(view.row_pitch));
@@ -101,12 +101,10 @@ Status check_attributes(const OpCall& call) {
     const bool inside =
         (spec.least_excluded ? value > spec.least : value >= spec.least) && value <= spec.most;
     if (spec.choices.size == 0 && !inside) {
-      const std::string least = std::isinf(spec.least) ? "-Infinity" : std::to_string(spec.least);
-      const std::string most = std::isinf(spec.most) ? "Infinity" : std::to_string(spec.most);
       return expected(Code::range, camel_case(call.spec->name),
-                      camel_case(spec.name) + (spec.least_excluded ? " above " : " from ") + least +
-                          " to " + most,
-                      std::isnan(value) ? "NaN" : std::to_string(value));
+                      camel_case(spec.name) + (spec.least_excluded ? " above " : " from ") +
+                          show(spec.least) + " to " + show(spec.most),
+                      show(value));
     }
   }
   return {};

@@ -7,12 +7,6 @@
 namespace papo {
 namespace {
 
-std::string show(double value) {
-  if (std::isnan(value)) return "NaN";
-  if (std::isinf(value)) return value > 0 ? "Infinity" : "-Infinity";
-  return std::to_string(value);
-}
-
 std::string element(const char* name, std::size_t row) {
   return camel_case(name) + "[" + std::to_string(row) + "]";
 }
@@ -51,10 +45,10 @@ Status check_numbers(const std::string& where, const char* name, const double* v
     if (!counts(mask, row)) continue;
     const double value = values[row];
     if (std::isnan(value) || (infinite == Infinite::refused && std::isinf(value))) {
-      return expected(
-          Code::not_finite, where,
-          element(name, row) + (infinite == Infinite::refused ? " to be finite" : " to be a number"),
-          show(value), static_cast<std::int64_t>(row));
+      return expected(Code::not_finite, where,
+                      element(name, row) +
+                          (infinite == Infinite::refused ? " to be finite" : " to be a number"),
+                      show(value), static_cast<std::int64_t>(row));
     }
   }
   return {};

@@ -40,12 +40,13 @@ Status check_objective(const std::string& where, const ObjectiveParams& objectiv
   const Clip& clip = objective.clip;
   if (clip.dual != 0 && clip.dual <= 1 + clip.high) {
     return expected(Code::range, where, "clipDual to be 0 (off) or above 1 + clipHigh",
-                    std::to_string(clip.dual));
+                    show(clip.dual));
   }
   if (is_exact(objective.ref_kl_estimator)) {
-    return expected(Code::unsupported, where,
-                    "refKlEstimator to be a sampled one, since only log-probs of the reference are given",
-                    "an exact one");
+    return expected(
+        Code::unsupported, where,
+        "refKlEstimator to be a sampled one, since only log-probs of the reference are given",
+        "an exact one");
   }
   Status status = check_mask(where, mask, rows);
   const struct {
@@ -60,7 +61,8 @@ Status check_objective(const std::string& where, const ObjectiveParams& objectiv
       {"entropy_weights", data.entropy_weights, Infinite::refused},
   };
   for (const auto& array : arrays) {
-    if (status.ok()) status = check_numbers(where, array.name, array.values, mask, rows, array.infinite);
+    if (status.ok())
+      status = check_numbers(where, array.name, array.values, mask, rows, array.infinite);
   }
   return status;
 }

@@ -55,20 +55,26 @@ inline constexpr const char* kEstimators[] = {"k1",  "k2",       "k3",    "k3+",
 inline constexpr const char* kEntropyEstimators[] = {"sampled", "exact"};
 inline constexpr const char* kBranches[] = {"constant", "differentiable"};
 
-#define PAPO_OBJECTIVE_ATTRIBUTES                                            \
-  {"clip_low", 0.2, 0, 1}, {"clip_high", 0.2, 0, 1e6}, {"clip_dual", 0, 0, 1e9}, \
-      {"ref_kl_coef", 0, -1e9, 1e9}, {"ref_kl_estimator", 2, 0, 0, false, kEstimators}, \
-      {"perception_kl_coef", 0, -1e9, 1e9},                                  \
-      {"perception_kl_estimator", 2, 0, 0, false, kEstimators},              \
-      {"entropy_coef", 0, -1e9, 1e9}, {"masked_entropy_coef", 0, -1e9, 1e9}, \
-      {"entropy_estimator", 0, 0, 0, false, kEntropyEstimators},             \
-      {"masked_branch", 0, 0, 0, false, kBranches},                          \
-      {"log_ratio_limit", 20, 0, 700, true}, {"kl_limit", 10, 0, kInfinity, true}, \
-      {"exact_kl_limit", kInfinity, 0, kInfinity, true}
-
-inline constexpr AttributeSpec kAttributes[] = {PAPO_OBJECTIVE_ATTRIBUTES,
-                                                {"has_masked", 0, 0, 1}};
-inline constexpr OpSpec kSpec = {"token_objective", kInputs, kOutputs, kAttributes};
+/// What `papo_loss` has too; in the order of `Attribute`.
+inline constexpr AttributeSpec kObjectiveAttributes[] = {
+    {"clip_low", 0.2, 0, 1},
+    {"clip_high", 0.2, 0, 1e6},
+    {"clip_dual", 0, 0, 1e9},
+    {"ref_kl_coef", 0, -1e9, 1e9},
+    {"ref_kl_estimator", 2, 0, 0, false, kEstimators},
+    {"perception_kl_coef", 0, -1e9, 1e9},
+    {"perception_kl_estimator", 2, 0, 0, false, kEstimators},
+    {"entropy_coef", 0, -1e9, 1e9},
+    {"masked_entropy_coef", 0, -1e9, 1e9},
+    {"entropy_estimator", 0, 0, 0, false, kEntropyEstimators},
+    {"masked_branch", 0, 0, 0, false, kBranches},
+    {"log_ratio_limit", 20, 0, 700, true},
+    {"kl_limit", 10, 0, kInfinity, true},
+    {"exact_kl_limit", kInfinity, 0, kInfinity, true},
+};
+inline constexpr AttributeSpec kOwnAttributes[] = {{"has_masked", 0, 0, 1}};
+inline constexpr auto kAttributes = joined(kObjectiveAttributes, kOwnAttributes);
+inline constexpr OpSpec kSpec = {"token_objective", kInputs, kOutputs, kAttributes.items};
 
 /// The [rows] data of an objective; each may be null but the weights.
 struct ObjectiveRows {

@@ -30,12 +30,12 @@ inline constexpr OpSpec kSpec = {"token_stats", kInputs, kOutputs, kAttributes};
 struct Params {
   std::size_t rows;
   std::size_t vocab;
-  TensorView logits;             // [rows, vocab]
-  TensorView masked_logits;      // [rows, vocab] or absent
-  const std::int32_t* token_ids; // [rows]
-  const std::int32_t* mask;      // [rows] or null
-  double* statistics;            // [8, rows]
-  std::int32_t* invalid;         // [rows] or null
+  TensorView logits;              // [rows, vocab]
+  TensorView masked_logits;       // [rows, vocab] or absent
+  const std::int32_t* token_ids;  // [rows]
+  const std::int32_t* mask;       // [rows] or null
+  double* statistics;             // [8, rows]
+  std::int32_t* invalid;          // [rows] or null
   double temperature;
   bool skip_invalid;
 };

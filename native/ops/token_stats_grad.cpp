@@ -8,9 +8,10 @@ namespace {
 Status check_dtype(const std::string& where, const char* name, const TensorView& grad,
                    const TensorView& logits) {
   if (!grad.present() || grad.dtype == logits.dtype || grad.dtype == DType::float32) return {};
-  return expected(Code::dtype, where,
-                  std::string(name) + " to be " + name_of(logits.dtype) + " like the logits, or float32",
-                  name_of(grad.dtype));
+  return expected(
+      Code::dtype, where,
+      std::string(name) + " to be " + name_of(logits.dtype) + " like the logits, or float32",
+      name_of(grad.dtype));
 }
 
 }  // namespace
@@ -29,9 +30,9 @@ Status check_gradients(const std::string& where, const TensorView& logits,
   }
   if (grad_logits.present() && grad_masked_logits.present() &&
       grad_logits.dtype != grad_masked_logits.dtype) {
-    return expected(Code::dtype, where, "gradLogits and gradMaskedLogits to be of one dtype",
-                    std::string(name_of(grad_logits.dtype)) + " and " +
-                        name_of(grad_masked_logits.dtype));
+    return expected(
+        Code::dtype, where, "gradLogits and gradMaskedLogits to be of one dtype",
+        std::string(name_of(grad_logits.dtype)) + " and " + name_of(grad_masked_logits.dtype));
   }
   Status status = check_dtype(where, "gradLogits", grad_logits, logits);
   return status.ok() ? check_dtype(where, "gradMaskedLogits", grad_masked_logits, logits) : status;
@@ -57,7 +58,7 @@ Status check(const OpCall& call) {
         status = expected(Code::not_finite, where,
                           "a cotangent of 0 for the " + camel_case(name) + " of row " +
                               std::to_string(row) + ", which is infinite and has no gradient",
-                          std::to_string(cotangents[row]), static_cast<std::int64_t>(row));
+                          show(cotangents[row]), static_cast<std::int64_t>(row));
       }
     }
   }

@@ -219,7 +219,12 @@ test("a function that is its argument has gradient 1, and inside noGrad gradient
   t.is(noGrad(() => grad((a: Scalar) => mul(a, a))(scalar(3)))[0].item(), 6);
 });
 
-test("a function that gives no scalar is refused", (t) => {
+test("an argument that is no tensor, and a function that gives no scalar, are refused", (t) => {
+  t.throws(() => grad((a: Scalar) => a)(new Float64Array(1) as unknown as Scalar), {
+    code: "ERR_ARGUMENT",
+    message:
+      "[valueAndGrad] expected argument 0 to be a Tensor, received Float64Array of 1 elements",
+  });
   t.throws(() => grad((() => 3) as unknown as (a: Scalar) => Scalar)(scalar(1)), {
     code: "ERR_ARGUMENT",
     message: "[valueAndGrad] expected the function to return a float64 scalar, received 3",

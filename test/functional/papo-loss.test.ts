@@ -7,7 +7,13 @@ import { add, mul } from "../../lib/ops/pointwise.js";
 import { papoLoss as reference } from "../../lib/reference/index.js";
 import { tensor, zeros } from "../../lib/tensor/create.js";
 import { type Logits, Tensor } from "../../lib/tensor/tensor.js";
-import { type EngineBatch, elementsOf, engineBatch, LOGITS_DTYPES } from "../ops/engine-batch.js";
+import {
+  type EngineBatch,
+  elementsOf,
+  engineBatch,
+  LOGITS_DTYPES,
+  plainLogits,
+} from "../ops/engine-batch.js";
 import { assertClose } from "../support/close.js";
 import { GOLDEN_NAMES, loadGolden } from "../support/golden.js";
 import { GRADIENT_TOLERANCES, TOLERANCES } from "../support/tolerances.js";
@@ -152,6 +158,32 @@ test("a loss walked back twice, or used twice, adds up", (t) => {
     sum,
     gradLogits.map((value) => 3 * value),
   );
+});
+
+test("each walk gives a gradient of its own memory", (t) => {
+  const batch = engineBatch({ vocabSize: 60 });
+  batch.logits.requiresGrad = true;
+  const loss = papoLoss(optionsOf(batch));
+  const walk = () => {
+    batch.logits.grad = undefined;
+    backward(loss);
+    return batch.logits.grad as Tensor | undefined;
+  };
+  const [first, second] = [walk(), walk()];
+  t.not(first?.data, second?.data);
+  close(t, first, expectedOf(batch).gradLogits);
+  close(t, second, expectedOf(batch).gradLogits);
+});
+
+test("where a gradient is there to be added to, none is made with the loss", (t) => {
+  const logits = plainLogits(1024, 2048);
+  logits.requiresGrad = true;
+  logits.grad = zeros([1024, 2048]);
+  const rows = { tokenIds: new Int32Array(1024), advantages: new Float64Array(1024) };
+  const before = process.memoryUsage().arrayBuffers;
+  papoLoss({ logits, ...rows });
+  const grown = process.memoryUsage().arrayBuffers - before;
+  t.true(grown < logits.data.byteLength / 8, `${grown} bytes`);
 });
 
 test("gradients go over what is in the memory given, in float32 where that is", (t) => {

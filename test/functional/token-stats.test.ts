@@ -199,6 +199,25 @@ test("one set fresh and one added to are both right", (t) => {
   close(t, masked, gradMaskedLogits);
 });
 
+test("one set added to and one written over are both right", (t) => {
+  const batch = engineBatch({ vocabSize: 50 });
+  const { gradLogits, gradMaskedLogits } = expectedOf(batch);
+  const out = [zeros([12, 50]), zeros([12, 50])] as const;
+  for (const memory of out) memory.data.fill(1000);
+  const [own, masked] = grad(
+    (z: Logits, zm: Logits) => {
+      // The second use of z is the first on the way back, so that the pair's call finds a gradient of z alone.
+      const pair = mixture(tokenStats({ ...optionsOf(batch), logits: z, maskedLogits: zm }));
+      const { tokenIds, responseMask } = batch;
+      const { entropy } = tokenStats({ logits: z, tokenIds, responseMask });
+      return add(pair, mul(reduceTokens(entropy, { reduction: "sum" }), 0));
+    },
+    { out },
+  )(batch.logits, batch.maskedLogits);
+  close(t, own, gradLogits);
+  close(t, masked, gradMaskedLogits);
+});
+
 test("the logits are not copied", (t) => {
   const [rows, vocab] = [2048, 2048];
   const logits = plainLogits(rows, vocab);

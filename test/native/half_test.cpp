@@ -51,7 +51,7 @@ TEST_CASE("float32 rounds to the nearer float16, ties to even") {
   CHECK(rounded(65519.0F) == 0x7BFF);
   CHECK(rounded(65520.0F) == 0x7C00);
   CHECK(rounded(0x1p-24F) == 0x0001);
-  CHECK(rounded(0x1p-25F) == 0x0000);                    // a tie: down to even
+  CHECK(rounded(0x1p-25F) == 0x0000);  // a tie: down to even
   CHECK(rounded(-0x1.8p-25F) == 0x8001);
 }
 

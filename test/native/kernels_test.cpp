@@ -56,10 +56,12 @@ Truth truth_of(const std::vector<float>& p_logits, const std::vector<float>& q_l
     const double p = std::exp(log_p[v]), q = std::exp(log_q[v]), one = v == id ? 1 : 0;
     const double a = p > 0 ? log_p[v] : 0, b = q > 0 ? log_q[v] : 0;
     t.grad_p.push_back((c.log_prob * (one - p) - c.entropy * p * (a + t.entropy) +
-                        c.kl * p * (r(v) - t.kl) + c.reverse_kl * (p - q)) / temperature);
+                        c.kl * p * (r(v) - t.kl) + c.reverse_kl * (p - q)) /
+                       temperature);
     t.grad_q.push_back((c.masked_log_prob * (one - q) -
-                        c.masked_entropy * q * (b + t.masked_entropy) +
-                        c.kl * (q - p) + c.reverse_kl * q * (-r(v) - t.reverse_kl)) / temperature);
+                        c.masked_entropy * q * (b + t.masked_entropy) + c.kl * (q - p) +
+                        c.reverse_kl * q * (-r(v) - t.reverse_kl)) /
+                       temperature);
   }
   return t;
 }
@@ -97,18 +99,21 @@ struct Errors {
 
 /// Runs statistics and gradients of one row pair on one instruction set and compares with the truth.
 template <typename T>
-Errors errors_of(const cpu::IsaTable& table, const std::vector<float>& p, const std::vector<float>& q,
-                 DType dtype, double temperature, double grad_rounding) {
+Errors errors_of(const cpu::IsaTable& table, const std::vector<float>& p,
+                 const std::vector<float>& q, DType dtype, double temperature,
+                 double grad_rounding) {
   const cpu::KernelFloatingPoint scope;
   const std::size_t vocab = p.size(), padding = 3;
   const Row<T> row_p(p, dtype, padding), row_q(q, dtype, padding);
   std::size_t chosen = vocab / 2;
-  while (row_p.values[chosen] == -kInf || row_q.values[chosen] == -kInf) chosen = (chosen + 1) % vocab;
+  while (row_p.values[chosen] == -kInf || row_q.values[chosen] == -kInf)
+    chosen = (chosen + 1) % vocab;
   const auto id = static_cast<std::int32_t>(chosen);
   const TokenCotangents c = {-0.7, 0.4, 0.2, -0.3, 0.6, 0.5};
   double statistics[kStatisticCount];
   Status status = table.token_stats(
-      {1, vocab, row_p.view, row_q.view, &id, nullptr, statistics, nullptr, temperature, false}, 0, 1);
+      {1, vocab, row_p.view, row_q.view, &id, nullptr, statistics, nullptr, temperature, false}, 0,
+      1);
   REQUIRE(status.ok());
 
   std::vector<T> grad_p(vocab + padding), grad_q(vocab + padding);
@@ -118,10 +123,11 @@ Errors errors_of(const cpu::IsaTable& table, const std::vector<float>& p, const 
   std::fill(grad_q.begin(), grad_q.end(), mark);
   const TensorView out_p = {grad_p.data(), 1, vocab, vocab + padding, dtype, {}};
   const TensorView out_q = {grad_q.data(), 1, vocab, vocab + padding, dtype, {}};
-  const double cotangents[kCotangentCount] = {c.log_prob,       c.masked_log_prob, c.entropy,
-                                          c.masked_entropy, c.kl,              c.reverse_kl};
+  const double cotangents[kCotangentCount] = {
+      c.log_prob, c.masked_log_prob, c.entropy, c.masked_entropy, c.kl, c.reverse_kl};
   status = table.token_stats_grad({1, vocab, row_p.view, row_q.view, out_p, out_q, &id, nullptr,
-                                   statistics, cotangents, temperature, 1.0, false}, 0, 1);
+                                   statistics, cotangents, temperature, 1.0, false},
+                                  0, 1);
   REQUIRE(status.ok());
 
   const Truth truth = truth_of(row_p.values, row_q.values, chosen, temperature, c);
@@ -137,9 +143,11 @@ Errors errors_of(const cpu::IsaTable& table, const std::vector<float>& p, const 
     scale = std::fmax(scale, std::fmax(std::fabs(truth.grad_p[v]), std::fabs(truth.grad_q[v])));
   }
   for (std::size_t v = 0; v < vocab; ++v) {
-    for (const auto& [grad, want] : {std::pair{&grad_p, &truth.grad_p}, std::pair{&grad_q, &truth.grad_q}}) {
+    for (const auto& [grad, want] :
+         {std::pair{&grad_p, &truth.grad_p}, std::pair{&grad_q, &truth.grad_q}}) {
       const double rounding = std::fabs((*want)[v]) * grad_rounding;
-      const double error = std::fabs(static_cast<double>(to_float((*grad)[v])) - (*want)[v]) - rounding;
+      const double error =
+          std::fabs(static_cast<double>(to_float((*grad)[v])) - (*want)[v]) - rounding;
       errors.grad = std::fmax(errors.grad, std::isnan(error) ? INFINITY : error / scale);
     }
   }
@@ -233,15 +241,19 @@ TEST_CASE("near-equal policies keep the relative precision of their KL") {
       sum_q += std::exp(static_cast<double>(q[v]));
     }
     for (std::size_t v = 0; v < q.size(); ++v) {
-      const double r = static_cast<double>(p[v]) - static_cast<double>(q[v]) - std::log(sum_p / sum_q);
+      const double r =
+          static_cast<double>(p[v]) - static_cast<double>(q[v]) - std::log(sum_p / sum_q);
       kl += std::exp(static_cast<double>(p[v])) / sum_p * (std::expm1(-r) + r);
     }
     for (const cpu::Isa isa : cpu::available_isas()) {
       double statistics[kStatisticCount];
       const TensorView view_p = {p.data(), 1, p.size(), p.size(), DType::float32, {}};
       const TensorView view_q = {q.data(), 1, q.size(), q.size(), DType::float32, {}};
-      REQUIRE(cpu::table_of(isa).token_stats({1, p.size(), view_p, view_q, &id, nullptr, statistics,
-                                              nullptr, 1.0, false}, 0, 1).ok());
+      REQUIRE(cpu::table_of(isa)
+                  .token_stats(
+                      {1, p.size(), view_p, view_q, &id, nullptr, statistics, nullptr, 1.0, false},
+                      0, 1)
+                  .ok());
       CAPTURE(std::string(cpu::name_of(isa)));
       CHECK(statistics[4] == doctest::Approx(kl).epsilon(3e-6));
     }
@@ -267,7 +279,8 @@ TEST_CASE("unusable rows are refused and named") {
   }
 }
 
-TEST_CASE("KL is infinite where the masked policy lacks what the policy has, in that direction only") {
+TEST_CASE(
+    "KL is infinite where the masked policy lacks what the policy has, in that direction only") {
   std::vector<float> p = normal_row(2000, 1, 15), q = normal_row(2000, 1, 16);
   q[1234] = -kInf;
   const std::int32_t id = 5;
@@ -275,12 +288,16 @@ TEST_CASE("KL is infinite where the masked policy lacks what the policy has, in 
     double statistics[kStatisticCount];
     const TensorView view_p = {p.data(), 1, p.size(), p.size(), DType::float32, {}};
     const TensorView view_q = {q.data(), 1, q.size(), q.size(), DType::float32, {}};
-    REQUIRE(cpu::table_of(isa).token_stats(
-        {1, 2000, view_p, view_q, &id, nullptr, statistics, nullptr, 1.0, false}, 0, 1).ok());
+    REQUIRE(cpu::table_of(isa)
+                .token_stats(
+                    {1, 2000, view_p, view_q, &id, nullptr, statistics, nullptr, 1.0, false}, 0, 1)
+                .ok());
     CHECK(std::isinf(statistics[4]));
     CHECK(std::isfinite(statistics[5]));
-    REQUIRE(cpu::table_of(isa).token_stats(
-        {1, 2000, view_q, view_p, &id, nullptr, statistics, nullptr, 1.0, false}, 0, 1).ok());
+    REQUIRE(cpu::table_of(isa)
+                .token_stats(
+                    {1, 2000, view_q, view_p, &id, nullptr, statistics, nullptr, 1.0, false}, 0, 1)
+                .ok());
     CHECK(std::isfinite(statistics[4]));
     CHECK(std::isinf(statistics[5]));
   }

@@ -23,7 +23,7 @@ double loss_of(const ObjectiveParams& params, const TokenStatistics& s, const To
 }
 
 double difference(const ObjectiveParams& params, TokenStatistics s, const TokenInputs& token,
-                  double TokenStatistics::*which) {
+                  double TokenStatistics::* which) {
   const double at = s.*which;
   s.*which = at + kStep;
   const double above = loss_of(params, s, token);
@@ -37,11 +37,12 @@ TokenInputs token_with(double old_log_prob, double ref_log_prob, double advantag
 
 }  // namespace
 
-TEST_CASE("cotangents are the slopes of the token's loss for every estimator with a true gradient") {
+TEST_CASE(
+    "cotangents are the slopes of the token's loss for every estimator with a true gradient") {
   // k3+ is left out: its gradient is k2's by definition, see the case below.
-  const KlEstimator estimators[] = {KlEstimator::k1,       KlEstimator::k2,    KlEstimator::k3,
-                                    KlEstimator::abs,      KlEstimator::unbiased,
-                                    KlEstimator::exact,    KlEstimator::exact_reverse};
+  const KlEstimator estimators[] = {
+      KlEstimator::k1,       KlEstimator::k2,    KlEstimator::k3,           KlEstimator::abs,
+      KlEstimator::unbiased, KlEstimator::exact, KlEstimator::exact_reverse};
   std::mt19937 random(1);
   std::uniform_real_distribution<double> uniform(-3, -0.1);
   for (const KlEstimator estimator : estimators) {
@@ -54,7 +55,8 @@ TEST_CASE("cotangents are the slopes of the token's loss for every estimator wit
       params.perception_kl_estimator = estimator;
       params.entropy_coef = 0.3;
       params.masked_entropy_coef = 0.4;
-      params.entropy_estimator = trial % 2 == 0 ? EntropyEstimator::sampled : EntropyEstimator::exact;
+      params.entropy_estimator =
+          trial % 2 == 0 ? EntropyEstimator::sampled : EntropyEstimator::exact;
       params.masked_differentiable = true;
       const TokenStatistics s = {uniform(random), uniform(random), 1.5, 1.7, 0.8, 0.6, 0, 0};
       const TokenInputs token =
@@ -63,9 +65,11 @@ TEST_CASE("cotangents are the slopes of the token's loss for every estimator wit
       const auto near = [](double value) { return doctest::Approx(value).epsilon(1e-6).scale(1); };
       CAPTURE(static_cast<int>(estimator));
       CHECK(c.log_prob == near(difference(params, s, token, &TokenStatistics::log_prob)));
-      CHECK(c.masked_log_prob == near(difference(params, s, token, &TokenStatistics::masked_log_prob)));
+      CHECK(c.masked_log_prob ==
+            near(difference(params, s, token, &TokenStatistics::masked_log_prob)));
       CHECK(c.entropy == near(difference(params, s, token, &TokenStatistics::entropy)));
-      CHECK(c.masked_entropy == near(difference(params, s, token, &TokenStatistics::masked_entropy)));
+      CHECK(c.masked_entropy ==
+            near(difference(params, s, token, &TokenStatistics::masked_entropy)));
       CHECK(c.kl == near(difference(params, s, token, &TokenStatistics::kl)));
       CHECK(c.reverse_kl == near(difference(params, s, token, &TokenStatistics::reverse_kl)));
     }

@@ -59,10 +59,13 @@ TEST_CASE("wrong shapes, dtypes, ids and masks are refused with the argument's n
     CHECK(status.code() == code);
     CHECK_MESSAGE(status.message().find(name) != std::string::npos, status.message());
   };
-  refused([](SoundCall& s) { s.call.inputs[kMaskedLogits].columns = 3; }, Code::shape, "maskedLogits [3, 4]");
+  refused([](SoundCall& s) { s.call.inputs[kMaskedLogits].columns = 3; }, Code::shape,
+          "maskedLogits [3, 4]");
   refused([](SoundCall& s) { s.call.inputs[kLogits].row_pitch = 3; }, Code::shape, "logits");
-  refused([](SoundCall& s) { s.call.inputs[kTokenIds].dtype = DType::float64; }, Code::dtype, "tokenIds");
-  refused([](SoundCall& s) { s.call.outputs[kGradLogits].dtype = DType::float16; }, Code::dtype, "gradLogits");
+  refused([](SoundCall& s) { s.call.inputs[kTokenIds].dtype = DType::float64; }, Code::dtype,
+          "tokenIds");
+  refused([](SoundCall& s) { s.call.outputs[kGradLogits].dtype = DType::float16; }, Code::dtype,
+          "gradLogits");
   refused([](SoundCall& s) { s.call.inputs[kStatistics] = {}; }, Code::argument, "statistics");
   refused([](SoundCall& s) { s.ids[2] = 4; }, Code::range, "tokenIds[2]");
   refused([](SoundCall& s) { s.ids[0] = -100; }, Code::range, "received -100");

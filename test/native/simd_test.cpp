@@ -10,7 +10,8 @@
 
 using namespace papo;
 
-TEST_CASE("exp is within 2e-7 relative on [-20, 4] and 4e-7 on [-87, 88] on every instruction set") {
+TEST_CASE(
+    "exp is within 2e-7 relative on [-20, 4] and 4e-7 on [-87, 88] on every instruction set") {
   std::vector<float> t;
   for (float value = -87.0F; value <= 88.0F; value += 0.00137F) t.push_back(value);
   for (float value = -1.0F; value <= 1.0F; value += 0.0000173F) t.push_back(value);
@@ -26,7 +27,8 @@ TEST_CASE("exp is within 2e-7 relative on [-20, 4] and 4e-7 on [-87, 88] on ever
       worst = std::fmax(worst, error);
       if (t[i] >= -20 && t[i] <= 4) worst_near = std::fmax(worst_near, error);
     }
-    MESSAGE(std::string(cpu::name_of(isa)), ": ", worst_near, " on [-20, 4], ", worst, " on [-87, 88]");
+    MESSAGE(std::string(cpu::name_of(isa)), ": ", worst_near, " on [-20, 4], ", worst,
+            " on [-87, 88]");
     CHECK(worst_near < 2e-7);
     CHECK(worst < 4e-7);
   }

@@ -211,3 +211,27 @@ test("off the event loop the numbers are the same to the last bit", async (t) =>
     t.deepEqual(bitsOf(later.gradMaskedLogits), bitsOf(args.gradMaskedLogits));
   }
 });
+
+/** A signal that is aborted at the moment an op begins to listen: whatever the threads do, before its first row. */
+function abortedAtStart(reason: Error): AbortSignal {
+  let aborted = false;
+  const signal = {
+    throwIfAborted: () => {
+      if (aborted) throw reason;
+    },
+    addEventListener: (_: string, listener: () => void) => {
+      aborted = true;
+      listener();
+    },
+    removeEventListener: () => {},
+  };
+  return signal as unknown as AbortSignal;
+}
+
+test("an abort stops the op itself, and leaves no half-made gradients", async (t) => {
+  const args = withGradients(argsOf(engineBatch({ full: true })));
+  args.gradLogits.data.fill(7);
+  const reason = new Error("stop");
+  t.is(await t.throwsAsync(papoLossAsync(args, abortedAtStart(reason))), reason);
+  t.true(elementsOf(args.gradLogits).every((value) => value === 0));
+});

@@ -255,6 +255,25 @@ test("an infinite exact KL without a limit is an error that names the row, unles
   t.is(act(0).term("perceptionKl"), Number.POSITIVE_INFINITY);
 });
 
+test("a weight of 0 takes even an infinite term out of the loss", (t) => {
+  const statistics = newLines(STATISTICS, 2);
+  line(statistics, STATISTICS, "kl").set([Number.POSITIVE_INFINITY, 3]);
+  const weights = Float64Array.of(0, 1);
+  const exact = { perceptionKlCoef: 0.5, perceptionKlEstimator: "exact" } as const;
+  const attributes = { ...OBJECTIVE_DEFAULTS, ...exact };
+  const args = {
+    where: "f",
+    statistics,
+    hasMasked: true,
+    weights,
+    entropyWeights: weights,
+    attributes,
+  };
+  const { terms, cotangents } = tokenObjective(args);
+  t.is(lossOfTerms(terms, args), -1.5);
+  t.deepEqual(line(cotangents as Float64Array, COTANGENTS, "kl"), Float64Array.of(0, -0.5));
+});
+
 test("numbers that are not finite are named, where the row counts", (t) => {
   for (const name of ["oldLogProbs", "refLogProbs", "advantages", "weights"] as const) {
     const args = argsOf({});

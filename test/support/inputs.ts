@@ -91,8 +91,12 @@ export function makeBatch(options: BatchOptions = {}): Batch {
   const maskedLogits = new Float32Array(rows * rowPitch).fill(Number.NaN);
   const tokenIds = new Int32Array(rows);
   for (let row = 0; row < rows; row++) {
-    const hole = distribution === "holes" ? random.below(vocabSize) : -1;
     const peak = random.below(vocabSize);
+    // Never the peak itself, so that a token is left; none where there is only one.
+    const hole =
+      distribution === "holes" && vocabSize > 1
+        ? (peak + 1 + random.below(vocabSize - 1)) % vocabSize
+        : -1;
     for (let v = 0; v < vocabSize; v++) {
       const [policy, masked] = logitPair(random, distribution, v === peak);
       const isHole = v === hole || (hole >= 0 && v !== peak && random.uniform() < 0.2);

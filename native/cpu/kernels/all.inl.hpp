@@ -17,4 +17,5 @@ inline void exp_of(const float* t, float* result, std::size_t count) {
   }
 }
 
-inline constexpr IsaTable kTable = {token_stats, token_stats_grad, token_objective_rows, papo_loss, exp_of};
+inline constexpr IsaTable kTable = {token_stats, token_stats_grad, token_objective_rows, papo_loss,
+                                    exp_of};

@@ -12,12 +12,14 @@ inline Status papo_loss_rows(const papo_loss::Params& params, std::size_t begin,
   KeptExponentials kept;
   if constexpr (kGradients) {
     float* memory = cpu::scratch(KeptExponentials::floats(params.vocab));
-    if (memory == nullptr) return {Code::out_of_memory, "[papoLoss] no memory for a thread's scratch"};
+    if (memory == nullptr)
+      return {Code::out_of_memory, "[papoLoss] no memory for a thread's scratch"};
     kept = KeptExponentials::in(memory, params.vocab);
   }
   for (std::size_t row = begin; row < end; ++row) {
     G* grad_p = params.grad_logits.present() ? params.grad_logits.row<G>(row) : nullptr;
-    G* grad_q = params.grad_masked_logits.present() ? params.grad_masked_logits.row<G>(row) : nullptr;
+    G* grad_q =
+        params.grad_masked_logits.present() ? params.grad_masked_logits.row<G>(row) : nullptr;
     if (!counts(params.mask, row)) {
       store_statistics({}, params.statistics, params.rows, row);
       store_terms({}, params.terms, params.rows, row);
@@ -33,7 +35,8 @@ inline Status papo_loss_rows(const papo_loss::Params& params, std::size_t begin,
     if (!usable(state, kMasked)) return unusable_row("papoLoss", state, row);
     TokenStatistics statistics =
         token_statistics<T, kMasked>(p, q, params.vocab, id, inverse_temperature, state);
-    if (params.masked_log_probs != nullptr) statistics.masked_log_prob = params.masked_log_probs[row];
+    if (params.masked_log_probs != nullptr)
+      statistics.masked_log_prob = params.masked_log_probs[row];
 
     const TokenObjective objective =
         token_objective(params.objective, statistics, params.data.at(row, has_masked));

@@ -30,7 +30,9 @@ inline void block_gradient(const T* p, const T* q, std::size_t count, float inve
       return exp_limited(t);
     }
   };
-  const auto write = [&](Vec value, G* to) { (accumulate ? value + Vec::load(to) : value).store(to); };
+  const auto write = [&](Vec value, G* to) {
+    (accumulate ? value + Vec::load(to) : value).store(to);
+  };
 
   for (std::size_t i = 0; i < count; i += Vec::kWidth) {
     const Vec x_p = Vec::load(p + i);
@@ -91,56 +93,59 @@ inline void row_gradients(const T* p, const T* q, std::size_t vocab, std::size_t
   const float before_q = accumulate && grad_q != nullptr ? to_float(grad_q[id]) : 0;
 
   std::size_t block_index = 0;
-  for_blocks<T, kMasked>(p, q, vocab, [&](const T* block_p, const T* block_q, std::size_t count,
-                                          std::size_t offset, std::size_t columns) {
-    // Kept exponentials are relative to the references of their block, coefficients to the row's.
-    double factor_p = 1;
-    double factor_q = 1;
-    bool careful;
-    if constexpr (kKept) {
-      careful = kept.careful[block_index] != 0;
-      if (kept.reference_p[block_index] != reference_p) {
-        factor_p = std::exp(static_cast<double>(kept.reference_p[block_index]) -
-                            static_cast<double>(reference_p));
-      }
-      if (kMasked && kept.reference_q[block_index] != reference_q) {
-        factor_q = std::exp(static_cast<double>(kept.reference_q[block_index]) -
-                            static_cast<double>(reference_q));
-      }
-    } else {
-      careful = needs_care(block_p, count, inverse_temperature, reference_p) ||
-                (kMasked && needs_care(block_q, count, inverse_temperature, reference_q));
-    }
-    const LaneCoefficients at_p = {
-        lane(gradient.p_constant, factor_p), lane(gradient.p_own, factor_p),
-        lane(gradient.p_cross, factor_p), lane(gradient.p_other, factor_q)};
-    const LaneCoefficients at_q = {
-        lane(gradient.q_constant, factor_q), lane(gradient.q_own, factor_q),
-        lane(gradient.q_cross, factor_q), lane(gradient.q_other, factor_p)};
-    const float* kept_p = kKept ? kept.p + offset : nullptr;
-    const float* kept_q = kKept && kMasked ? kept.q + offset : nullptr;
+  for_blocks<T, kMasked>(
+      p, q, vocab,
+      [&](const T* block_p, const T* block_q, std::size_t count, std::size_t offset,
+          std::size_t columns) {
+        // Kept exponentials are relative to the references of their block, coefficients to the row's.
+        double factor_p = 1;
+        double factor_q = 1;
+        bool careful;
+        if constexpr (kKept) {
+          careful = kept.careful[block_index] != 0;
+          if (kept.reference_p[block_index] != reference_p) {
+            factor_p = std::exp(static_cast<double>(kept.reference_p[block_index]) -
+                                static_cast<double>(reference_p));
+          }
+          if (kMasked && kept.reference_q[block_index] != reference_q) {
+            factor_q = std::exp(static_cast<double>(kept.reference_q[block_index]) -
+                                static_cast<double>(reference_q));
+          }
+        } else {
+          careful = needs_care(block_p, count, inverse_temperature, reference_p) ||
+                    (kMasked && needs_care(block_q, count, inverse_temperature, reference_q));
+        }
+        const LaneCoefficients at_p = {
+            lane(gradient.p_constant, factor_p), lane(gradient.p_own, factor_p),
+            lane(gradient.p_cross, factor_p), lane(gradient.p_other, factor_q)};
+        const LaneCoefficients at_q = {
+            lane(gradient.q_constant, factor_q), lane(gradient.q_own, factor_q),
+            lane(gradient.q_cross, factor_q), lane(gradient.q_other, factor_p)};
+        const float* kept_p = kKept ? kept.p + offset : nullptr;
+        const float* kept_q = kKept && kMasked ? kept.q + offset : nullptr;
 
-    // The padded end of a row goes through a buffer: only `columns` elements are ours to write.
-    G end_p[Vec::kWidth];
-    G end_q[Vec::kWidth];
-    const bool whole = columns == count;
-    const auto target = [&](G* grad, G* end) {
-      if (grad == nullptr || whole) return grad == nullptr ? nullptr : grad + offset;
-      for (std::size_t i = 0; i < Vec::kWidth; ++i) from_float(0, end[i]);
-      for (std::size_t i = 0; accumulate && i < columns; ++i) end[i] = grad[offset + i];
-      return end;
-    };
-    G* target_p = target(grad_p, end_p);
-    G* target_q = target(grad_q, end_q);
-    const auto walk = careful ? block_gradient<T, G, kMasked, true> : block_gradient<T, G, kMasked, false>;
-    walk(block_p, block_q, count, inverse_temperature, reference_p, reference_q, at_p, at_q, kept_p,
-         kept_q, accumulate, target_p, target_q);
-    for (std::size_t i = 0; !whole && i < columns; ++i) {
-      if (grad_p != nullptr) grad_p[offset + i] = end_p[i];
-      if (grad_q != nullptr) grad_q[offset + i] = end_q[i];
-    }
-    ++block_index;
-  });
+        // The padded end of a row goes through a buffer: only `columns` elements are ours to write.
+        G end_p[Vec::kWidth];
+        G end_q[Vec::kWidth];
+        const bool whole = columns == count;
+        const auto target = [&](G* grad, G* end) {
+          if (grad == nullptr || whole) return grad == nullptr ? nullptr : grad + offset;
+          for (std::size_t i = 0; i < Vec::kWidth; ++i) from_float(0, end[i]);
+          for (std::size_t i = 0; accumulate && i < columns; ++i) end[i] = grad[offset + i];
+          return end;
+        };
+        G* target_p = target(grad_p, end_p);
+        G* target_q = target(grad_q, end_q);
+        const auto walk =
+            careful ? block_gradient<T, G, kMasked, true> : block_gradient<T, G, kMasked, false>;
+        walk(block_p, block_q, count, inverse_temperature, reference_p, reference_q, at_p, at_q,
+             kept_p, kept_q, accumulate, target_p, target_q);
+        for (std::size_t i = 0; !whole && i < columns; ++i) {
+          if (grad_p != nullptr) grad_p[offset + i] = end_p[i];
+          if (grad_q != nullptr) grad_q[offset + i] = end_q[i];
+        }
+        ++block_index;
+      });
 
   if (grad_p != nullptr && possible_p) {
     from_float(before_p + static_cast<float>(gradient.chosen_p), grad_p[id]);

@@ -142,7 +142,8 @@ inline BlockStatistics block_statistics(const T* p, const T* q, std::size_t coun
 template <typename T>
 inline float block_reference(const T* logits, std::size_t count, float inverse_temperature) {
   Vec highest = Vec::set(kNoReference);
-  for (std::size_t i = 0; i < count; i += Vec::kWidth) highest = max(highest, Vec::load(logits + i));
+  for (std::size_t i = 0; i < count; i += Vec::kWidth)
+    highest = max(highest, Vec::load(logits + i));
   return larger(largest(highest) * inverse_temperature, kNoReference);
 }
 
@@ -186,43 +187,45 @@ inline RowState row_statistics(const T* p, const T* q, std::size_t vocab, float 
   RowState state;
   bool careful = false;
   std::size_t block_index = 0;
-  for_blocks<T, kMasked>(p, q, vocab, [&](const T* block_p, const T* block_q, std::size_t count,
-                                          std::size_t offset, std::size_t) {
-    float* keep_p = kKeep ? kept.p + offset : nullptr;
-    float* keep_q = kKeep && kMasked ? kept.q + offset : nullptr;
-    const auto raise_references = [&] {
-      const float reference_p = block_reference(block_p, count, inverse_temperature);
-      const float reference_q =
-          kMasked ? block_reference(block_q, count, inverse_temperature) : kNoReference;
-      rebase(state, larger(state.reference_p, reference_p), larger(state.reference_q, reference_q));
-    };
-    const auto walk = [&](bool carefully) {
-      return carefully ? block_statistics<T, kMasked, kKeep, true>(
-                             block_p, block_q, count, inverse_temperature, state.reference_p,
-                             state.reference_q, keep_p, keep_q)
-                       : block_statistics<T, kMasked, kKeep, false>(
-                             block_p, block_q, count, inverse_temperature, state.reference_p,
-                             state.reference_q, keep_p, keep_q);
-    };
-    if (block_index == 0) raise_references();
-    BlockStatistics block = walk(careful);
-    if (block.highest > kHeadroom) {
-      raise_references();
-      careful = true;
-      block = walk(careful);
-    } else if (!careful && block.lowest < kNoMass) {
-      careful = true;
-      block = walk(careful);
-    }
-    if constexpr (kKeep) {
-      kept.reference_p[block_index] = state.reference_p;
-      kept.reference_q[block_index] = state.reference_q;
-      kept.careful[block_index] = careful ? 1.0F : 0.0F;
-    }
-    careful = block.lowest < kNoMass;
-    add(state, block.state);
-    ++block_index;
-  });
+  for_blocks<T, kMasked>(
+      p, q, vocab,
+      [&](const T* block_p, const T* block_q, std::size_t count, std::size_t offset, std::size_t) {
+        float* keep_p = kKeep ? kept.p + offset : nullptr;
+        float* keep_q = kKeep && kMasked ? kept.q + offset : nullptr;
+        const auto raise_references = [&] {
+          const float reference_p = block_reference(block_p, count, inverse_temperature);
+          const float reference_q =
+              kMasked ? block_reference(block_q, count, inverse_temperature) : kNoReference;
+          rebase(state, larger(state.reference_p, reference_p),
+                 larger(state.reference_q, reference_q));
+        };
+        const auto walk = [&](bool carefully) {
+          return carefully ? block_statistics<T, kMasked, kKeep, true>(
+                                 block_p, block_q, count, inverse_temperature, state.reference_p,
+                                 state.reference_q, keep_p, keep_q)
+                           : block_statistics<T, kMasked, kKeep, false>(
+                                 block_p, block_q, count, inverse_temperature, state.reference_p,
+                                 state.reference_q, keep_p, keep_q);
+        };
+        if (block_index == 0) raise_references();
+        BlockStatistics block = walk(careful);
+        if (block.highest > kHeadroom) {
+          raise_references();
+          careful = true;
+          block = walk(careful);
+        } else if (!careful && block.lowest < kNoMass) {
+          careful = true;
+          block = walk(careful);
+        }
+        if constexpr (kKeep) {
+          kept.reference_p[block_index] = state.reference_p;
+          kept.reference_q[block_index] = state.reference_q;
+          kept.careful[block_index] = careful ? 1.0F : 0.0F;
+        }
+        careful = block.lowest < kNoMass;
+        add(state, block.state);
+        ++block_index;
+      });
   return state;
 }
 
@@ -246,39 +249,41 @@ inline void row_divergence(const T* p, const T* q, std::size_t vocab, float inve
   const Vec small = Vec::set(0.25F);
   double forward = 0;
   double backward = 0;
-  for_blocks<T, true>(p, q, vocab, [&](const T* block_p, const T* block_q, std::size_t count,
-                                       std::size_t, std::size_t) {
-    for (std::size_t begin = 0; begin < count; begin += kInner) {
-      const std::size_t end = begin + kInner < count ? begin + kInner : count;
-      Vec sum_p = zero;
-      Vec sum_q = zero;
-      for (std::size_t i = begin; i < end; i += Vec::kWidth) {
-        const Vec x_p = Vec::load(block_p + i);
-        const Vec x_q = Vec::load(block_q + i);
-        const Vec t_p = fma(x_p, scale, minus_p);
-        const Vec t_q = fma(x_q, scale, minus_q);
-        const Vec prob_p =
-            select(less(t_p, no_mass), zero, exp_limited(max(no_mass, t_p)) * share_p);
-        const Vec prob_q =
-            select(less(t_q, no_mass), zero, exp_limited(max(no_mass, t_q)) * share_q);
-        // From the logits' own difference, exact when they are close; t_p - t_q would carry both roundings.
-        const Vec r = fma(x_p - x_q, scale, shift);
-        // e^-r - 1 + r = r^2 (1/2 - r/6 + r^2/24 - r^3/120 + r^4/720) and the same with r -> -r.
-        const Vec r2 = r * r;
-        const Vec even = fma(fma(Vec::set(1.0F / 720), r2, Vec::set(1.0F / 24)), r2, Vec::set(0.5F));
-        const Vec odd = r * fma(Vec::set(1.0F / 120), r2, Vec::set(1.0F / 6));
-        const Vec magnitude = max(r, zero - r);
-        const Mask near = less(magnitude, small);
-        const Vec gap = prob_q - prob_p;
-        const Vec far_p = select(equal(prob_p, zero), gap, fma(prob_p, r, gap));
-        const Vec far_q = select(equal(prob_q, zero), zero - gap, (zero - gap) - prob_q * r);
-        sum_p = sum_p + select(near, prob_p * r2 * (even - odd), far_p);
-        sum_q = sum_q + select(near, prob_q * r2 * (even + odd), far_q);
-      }
-      forward += sum(sum_p);
-      backward += sum(sum_q);
-    }
-  });
+  for_blocks<T, true>(
+      p, q, vocab,
+      [&](const T* block_p, const T* block_q, std::size_t count, std::size_t, std::size_t) {
+        for (std::size_t begin = 0; begin < count; begin += kInner) {
+          const std::size_t end = begin + kInner < count ? begin + kInner : count;
+          Vec sum_p = zero;
+          Vec sum_q = zero;
+          for (std::size_t i = begin; i < end; i += Vec::kWidth) {
+            const Vec x_p = Vec::load(block_p + i);
+            const Vec x_q = Vec::load(block_q + i);
+            const Vec t_p = fma(x_p, scale, minus_p);
+            const Vec t_q = fma(x_q, scale, minus_q);
+            const Vec prob_p =
+                select(less(t_p, no_mass), zero, exp_limited(max(no_mass, t_p)) * share_p);
+            const Vec prob_q =
+                select(less(t_q, no_mass), zero, exp_limited(max(no_mass, t_q)) * share_q);
+            // From the logits' own difference, exact when they are close; t_p - t_q would carry both roundings.
+            const Vec r = fma(x_p - x_q, scale, shift);
+            // e^-r - 1 + r = r^2 (1/2 - r/6 + r^2/24 - r^3/120 + r^4/720) and the same with r -> -r.
+            const Vec r2 = r * r;
+            const Vec even =
+                fma(fma(Vec::set(1.0F / 720), r2, Vec::set(1.0F / 24)), r2, Vec::set(0.5F));
+            const Vec odd = r * fma(Vec::set(1.0F / 120), r2, Vec::set(1.0F / 6));
+            const Vec magnitude = max(r, zero - r);
+            const Mask near = less(magnitude, small);
+            const Vec gap = prob_q - prob_p;
+            const Vec far_p = select(equal(prob_p, zero), gap, fma(prob_p, r, gap));
+            const Vec far_q = select(equal(prob_q, zero), zero - gap, (zero - gap) - prob_q * r);
+            sum_p = sum_p + select(near, prob_p * r2 * (even - odd), far_p);
+            sum_q = sum_q + select(near, prob_q * r2 * (even + odd), far_q);
+          }
+          forward += sum(sum_p);
+          backward += sum(sum_q);
+        }
+      });
   kl = std::fmax(0.0, forward);
   reverse_kl = std::fmax(0.0, backward);
 }
@@ -293,8 +298,9 @@ inline TokenStatistics token_statistics(const T* p, const T* q, std::size_t voca
   TokenStatistics statistics = finish(state, kMasked);
   const auto log_prob = [&](T logit, float reference, double total) {
     // The same map x -> x / temperature - reference as the lanes', here in float64.
-    const double t = static_cast<double>(to_float(logit)) * static_cast<double>(inverse_temperature) -
-                     static_cast<double>(reference);
+    const double t =
+        static_cast<double>(to_float(logit)) * static_cast<double>(inverse_temperature) -
+        static_cast<double>(reference);
     return std::fmin(0.0, t - std::log(total));
   };
   statistics.log_prob = log_prob(p[id], state.reference_p, state.sum_p);

@@ -13,9 +13,9 @@ inline Status token_objective_rows(const token_objective_op::Params& params, std
   for (std::size_t row = begin; row < end; ++row) {
     TokenObjective objective;
     if (counts(params.mask, row)) {
-      objective = token_objective(params.objective,
-                                  load_statistics(params.statistics, params.rows, row),
-                                  params.data.at(row, params.has_masked));
+      objective =
+          token_objective(params.objective, load_statistics(params.statistics, params.rows, row),
+                          params.data.at(row, params.has_masked));
       if (!objective.finite) return infinite_kl("tokenObjective", row);
     }
     store_terms(objective.terms, params.terms, params.rows, row);

@@ -13,7 +13,8 @@ inline Status token_stats_grad_rows(const token_stats_grad::Params& params, std:
   const bool has_masked = params.masked_logits.present();
   for (std::size_t row = begin; row < end; ++row) {
     G* grad_p = params.grad_logits.present() ? params.grad_logits.row<G>(row) : nullptr;
-    G* grad_q = params.grad_masked_logits.present() ? params.grad_masked_logits.row<G>(row) : nullptr;
+    G* grad_q =
+        params.grad_masked_logits.present() ? params.grad_masked_logits.row<G>(row) : nullptr;
     if (!counts(params.mask, row)) {
       clear_row(grad_p, params.vocab, params.accumulate);
       clear_row(grad_q, params.vocab, params.accumulate);
@@ -53,8 +54,8 @@ inline Status dispatch_gradients(const TensorView& logits, const TensorView& gra
 
 inline Status token_stats_grad(const token_stats_grad::Params& params, std::size_t begin,
                                std::size_t end) {
-  return dispatch_gradients(params.logits, params.grad_logits, params.grad_masked_logits,
-                            [&](auto t, auto g) {
-                              return token_stats_grad_rows<decltype(t), decltype(g)>(params, begin, end);
-                            });
+  return dispatch_gradients(
+      params.logits, params.grad_logits, params.grad_masked_logits, [&](auto t, auto g) {
+        return token_stats_grad_rows<decltype(t), decltype(g)>(params, begin, end);
+      });
 }

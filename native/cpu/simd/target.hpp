@@ -11,7 +11,7 @@
   PAPO_PRAGMA(clang attribute push(__attribute__((target(isa))), apply_to = function))
 #define PAPO_TARGET_END PAPO_PRAGMA(clang attribute pop)
 #else
-#define PAPO_TARGET_BEGIN(isa) \
+#define PAPO_TARGET_BEGIN(isa)  \
   PAPO_PRAGMA(GCC push_options) \
   PAPO_PRAGMA(GCC target(isa))
 #define PAPO_TARGET_END PAPO_PRAGMA(GCC pop_options)

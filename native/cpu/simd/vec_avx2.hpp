@@ -53,16 +53,17 @@ inline Vec select(Mask mask, Vec yes, Vec no) {
 /// k = round(8 t / ln 2) splits t: the low three bits of k pick 2^(j/8) from a register, the rest is the
 /// exponent, added to the table's bits; a cubic does what remains, |r| <= ln 2 / 16.
 inline Vec exp_limited(Vec t) {
-  const __m256 magic = _mm256_set1_ps(12582912.0F);  // 1.5 * 2^23: rounds to an integer in the low bits
+  const __m256 magic =
+      _mm256_set1_ps(12582912.0F);  // 1.5 * 2^23: rounds to an integer in the low bits
   const __m256 shifted = _mm256_fmadd_ps(t.lanes, _mm256_set1_ps(11.541560327111707F), magic);
   const __m256 k = _mm256_sub_ps(shifted, magic);
   const __m256 r = _mm256_fmadd_ps(k, _mm256_set1_ps(-0.08664339756999316F), t.lanes);
-  const __m256 table =
-      _mm256_setr_ps(1.0F, 1.0905077326652577F, 1.189207115002721F, 1.2968395546510096F,
-                     1.4142135623730951F, 1.5422108254079407F, 1.681792830507429F, 1.8340080864093424F);
+  const __m256 table = _mm256_setr_ps(1.0F, 1.0905077326652577F, 1.189207115002721F,
+                                      1.2968395546510096F, 1.4142135623730951F, 1.5422108254079407F,
+                                      1.681792830507429F, 1.8340080864093424F);
   const __m256i bits = _mm256_castps_si256(shifted);
-  const __m256i exponent =
-      _mm256_and_si256(_mm256_slli_epi32(bits, 20), _mm256_set1_epi32(static_cast<int>(0xFF800000U)));
+  const __m256i exponent = _mm256_and_si256(_mm256_slli_epi32(bits, 20),
+                                            _mm256_set1_epi32(static_cast<int>(0xFF800000U)));
   const __m256 scale = _mm256_castsi256_ps(
       _mm256_add_epi32(_mm256_castps_si256(_mm256_permutevar8x32_ps(table, bits)), exponent));
   __m256 s = _mm256_fmadd_ps(_mm256_set1_ps(0.16666667F), r, _mm256_set1_ps(0.50006478F));

@@ -33,8 +33,7 @@ struct Vec {
     const __m512i rounded = _mm512_srli_epi32(
         _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF))), 16);
     const __mmask16 nan = _mm512_cmp_ps_mask(lanes, lanes, _CMP_UNORD_Q);
-    const __m512i wide =
-        _mm512_mask_or_epi32(rounded, nan, high, _mm512_set1_epi32(0x40));
+    const __m512i wide = _mm512_mask_or_epi32(rounded, nan, high, _mm512_set1_epi32(0x40));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(wide));
   }
 #endif
@@ -61,7 +60,8 @@ inline Vec select(Mask mask, Vec yes, Vec no) {
 /// k = round(16 t / ln 2) splits t: its low four bits pick 2^(j/16) from a register, the rest is the exponent
 /// that vscalef applies; a cubic does what remains, |r| <= ln 2 / 32.
 inline Vec exp_limited(Vec t) {
-  const __m512 magic = _mm512_set1_ps(12582912.0F);  // 1.5 * 2^23: rounds to an integer in the low bits
+  const __m512 magic =
+      _mm512_set1_ps(12582912.0F);  // 1.5 * 2^23: rounds to an integer in the low bits
   const __m512 shifted = _mm512_fmadd_ps(t.lanes, _mm512_set1_ps(23.083120654223414F), magic);
   const __m512 k = _mm512_sub_ps(shifted, magic);
   const __m512 r = _mm512_fmadd_ps(k, _mm512_set1_ps(-0.04332169878499658F), t.lanes);
