@@ -39,8 +39,12 @@ inline constexpr TensorSpec kOutputs[] = {
     {"grad_logits", Layout::matrix, kLogitsDTypes, false},
     {"grad_masked_logits", Layout::matrix, kLogitsDTypes, false},
 };
-inline constexpr AttributeSpec kAttributes[] = {
-    PAPO_OBJECTIVE_ATTRIBUTES, {"temperature", 1, 1e-6, 1e6}, {"grad_scale", 1, -1e30, 1e30}};
+inline constexpr AttributeSpec kOwnAttributes[] = {
+    {"temperature", 1, 1e-6, 1e6},
+    {"grad_scale", 1, -1e30, 1e30},
+};
+inline constexpr auto kAttributes =
+    joined(token_objective_op::kObjectiveAttributes, kOwnAttributes);
 inline constexpr OpSpec kSpec = {"papo_loss", kInputs, kOutputs, kAttributes.items};
 
 struct Params {
