@@ -7,7 +7,7 @@ export function registerGradients(): void {
   // (XNNPACK), and a flag makes the product several times slower.
   register("BatchMatMul", { save: ["a", "b"] }, (dy, [a, b]) => ({
     a: () => tf.matMul(dy, tf.transpose(b)),
-    b: () => tf.matMul(tf.transpose(a), dy),
+    b: () => transposedProduct(a, dy),
   }));
   register("Add", { save: ["a", "b"] }, (dy, [a, b]) => ({
     a: () => sumTo(dy, a.shape),
@@ -38,6 +38,13 @@ function register(kernelName: string, { save }: { save: string[] }, gradient: Gr
     gradFunc: (dy, saved, attributes) =>
       gradient(dy as tf.Tensor, saved as [tf.Tensor, tf.Tensor], attributes),
   });
+}
+
+/** aᵀ · b, by way of the transpose of the narrower operand: transposing is slow on WASM as well. */
+function transposedProduct(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+  const [aColumns, bColumns] = [a.shape[1] as number, b.shape[1] as number];
+  if (aColumns <= bColumns) return tf.matMul(tf.transpose(a), b);
+  return tf.transpose(tf.matMul(tf.transpose(b), a));
 }
 
 /** Sums a gradient over the axes along which its operand was broadcast. */

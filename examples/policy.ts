@@ -11,9 +11,9 @@ const VISUAL_TOKENS: number = (PATCHES_PER_SIDE / 2) ** 2;
 const WORDS: number = VOCABULARY.length;
 /** One-hot words: the question's, and those of the answer so far. */
 const TEXT_VALUES: number = (QUESTION_LENGTH + ANSWER_LENGTH - 1) * WORDS;
-const PATCH_WIDTH = Number(process.env.PW ?? 32);
-const WIDTH = Number(process.env.W ?? 128);
-const JUDGED_WIDTH = Number(process.env.JW ?? 32);
+const PATCH_WIDTH = 32;
+const WIDTH = 256;
+const JUDGED_WIDTH = 32;
 
 /** What the policy is asked about: parallel lists, one entry per prompt. */
 export interface Prompts {
@@ -26,8 +26,8 @@ export interface Prompts {
 const EVERY_POSITION: readonly number[] = [...Array(ANSWER_LENGTH).keys()];
 
 /**
- * Every visual token is looked at in the light of the text (a product, channel by channel), judged by a small
- * network, and the judgements are added up and turned into the logits of the next token.
+ * Every visual token is looked at in the light of the text (a product, channel by channel) and judged by a small
+ * network; a second one turns the four judgements into the logits of the next token.
  */
 export class Policy {
   readonly #variables = new Map<string, tf.Variable>();
@@ -52,7 +52,7 @@ export class Policy {
   }
 
   /**
-   * Logits of every answer token given the image, the question and the tokens before it.
+   * The logits of answer tokens given the image, the question and the tokens before it.
    *
    * @param prompts    the same number of answers belongs to each, in order
    * @param answers    token ids; positions beyond an answer's end give logits that mean nothing

@@ -2,23 +2,21 @@
 
 /** Uniform number in [0, 1) that depends on nothing but its arguments (integers, 32 bits of each). */
 export function uniformAt(...key: number[]): number {
-  let state = 0x9e3779b9;
-  for (const part of key) state = mix(state ^ mix(part));
-  return mix(state) / 2 ** 32;
+  return mix(stateOf(key)) / 2 ** 32;
 }
 
-/** A stream of uniform numbers; two streams with the same key give the same numbers. */
+/** A stream of uniform numbers: `uniformAt` of its key and a counter. */
 export class RandomStream {
-  readonly #key: readonly number[];
+  readonly #state: number;
   #counter = 0;
 
   constructor(...key: number[]) {
-    this.#key = key;
+    this.#state = stateOf(key);
   }
 
   /** Uniform in [0, 1). */
   next(): number {
-    return uniformAt(...this.#key, this.#counter++);
+    return mix(extend(this.#state, this.#counter++)) / 2 ** 32;
   }
 
   /** Uniform integer in 0 … bound − 1. */
@@ -38,6 +36,14 @@ export class RandomStream {
     }
     return result;
   }
+}
+
+function stateOf(key: readonly number[]): number {
+  return key.reduce(extend, 0x9e3779b9);
+}
+
+function extend(state: number, part: number): number {
+  return mix(state ^ mix(part));
 }
 
 /** Finaliser of MurmurHash3: every input bit reaches every output bit. */

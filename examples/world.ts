@@ -1,8 +1,8 @@
 /** The world of the example: images of four coloured shapes, questions about them, and who is right. */
 import { type RandomStream, uniformAt } from "./random.js";
 
-export const SHAPES = ["square", "ring", "triangle", "cross"] as const;
-export const COLOURS = {
+const SHAPES = ["square", "ring", "triangle", "cross"] as const;
+const COLOURS = {
   red: [0.9, 0.15, 0.15],
   green: [0.15, 0.8, 0.2],
   blue: [0.2, 0.3, 0.95],
@@ -11,13 +11,17 @@ export const COLOURS = {
 } as const;
 const COLOUR_NAMES = Object.keys(COLOURS) as (keyof typeof COLOURS)[];
 const NUMBERS = ["zero", "one", "two", "three", "four"] as const;
-const QUESTION_WORDS = ["what-is", "what-colour", "where-is", "how-many", "-"] as const;
+export const KINDS = ["what-is", "what-colour", "where-is", "how-many"] as const;
+export type Kind = (typeof KINDS)[number];
+/** Fills up the shorter questions. */
+const FILLER = "-";
 const PLACES = ["top", "bottom", "left", "right"] as const;
 
 /** The words of questions and answers alike; a token id is a place in this list. */
 export const VOCABULARY: readonly string[] = [
   "<end>",
-  ...QUESTION_WORDS,
+  ...KINDS,
+  FILLER,
   ...PLACES,
   ...SHAPES,
   ...COLOUR_NAMES,
@@ -29,7 +33,7 @@ export const QUESTION_LENGTH = 3;
 export const ANSWER_LENGTH = 3;
 
 /** Pixels; a scene is a 2×2 grid of cells. */
-export const CELL_SIZE = 12;
+const CELL_SIZE = 12;
 export const IMAGE_SIZE: number = 2 * CELL_SIZE;
 
 interface SceneObject {
@@ -44,7 +48,7 @@ export interface Problem {
   scene: Scene;
   /** [IMAGE_SIZE · IMAGE_SIZE · 3] row-major RGB in 0…1 */
   image: Float32Array;
-  kind: (typeof QUESTION_WORDS)[number];
+  kind: Kind;
   /** [QUESTION_LENGTH] token ids */
   question: number[];
   /** [2 or 3] token ids, the last one is END */
@@ -62,7 +66,13 @@ const placeOf = (cell: number): [string, string] => [
 const PLACE_ANSWERS = [0, 1, 2, 3].map((cell) => sentence(...placeOf(cell)));
 const OBJECT_ANSWERS = COLOUR_NAMES.flatMap((c) => SHAPES.map((shape) => sentence(c, shape)));
 
-/** Draws a problem whose scene belongs to the asked half of the world: a fifth of all scenes is held out. */
+/** What the tokens say, without those that only end or fill. */
+export function say(tokenIds: readonly number[]): string {
+  const words = tokenIds.filter((id) => id !== END).map((id) => VOCABULARY[id]);
+  return words.filter((word) => word !== FILLER).join(" ");
+}
+
+/** Draws a problem from the part of the world that is trained on, or from the fifth of all scenes that is held out. */
 export function drawProblem(random: RandomStream, heldOut: boolean): Problem {
   let scene: Scene;
   do {
@@ -93,14 +103,14 @@ function ask(scene: Scene, random: RandomStream): Omit<Problem, "scene" | "image
     case 1:
       return {
         kind: "what-colour",
-        question: tokens("what-colour", shape, "-"),
+        question: tokens("what-colour", shape, FILLER),
         answer: sentence(colour),
         plausible: COLOUR_NAMES.map((name) => sentence(name)),
       };
     case 2:
       return {
         kind: "where-is",
-        question: tokens("where-is", shape, "-"),
+        question: tokens("where-is", shape, FILLER),
         answer: sentence(...placeOf(cell)),
         plausible: PLACE_ANSWERS,
       };
@@ -110,7 +120,7 @@ function ask(scene: Scene, random: RandomStream): Omit<Problem, "scene" | "image
       const count = scene.filter((object) => object.colour === asked).length;
       return {
         kind: "how-many",
-        question: tokens("how-many", asked, "-"),
+        question: tokens("how-many", asked, FILLER),
         answer: sentence(NUMBERS[count] as string),
         plausible: NUMBERS.map((name) => sentence(name)),
       };
@@ -118,14 +128,24 @@ function ask(scene: Scene, random: RandomStream): Omit<Problem, "scene" | "image
   }
 }
 
+export function isRight(problem: Problem, answer: readonly number[]): boolean {
+  return isSame(problem.answer, answer);
+}
+
 /**
- * The verifiable reward, 0.9 · accuracy + 0.1 · format (the weights of the authors' reward functions).
- * Accuracy is 1 for exactly the right answer; format is 1 for any answer of the right kind.
+ * The verifiable reward, 0.9 · accuracy + 0.1 · format: the weights of the authors' reward function.
+ * Format is 1 for any answer of the right kind, such as some place where a place was asked for; an answer of another
+ * kind is not looked at further. Accuracy is the share of right words (the authors' is 0 or 1).
  */
 export function reward(problem: Problem, answer: readonly number[]): number {
-  const same = (other: readonly number[]): boolean =>
-    other.length === answer.length && other.every((token, at) => token === answer[at]);
-  return (same(problem.answer) ? 0.9 : 0) + (problem.plausible.some(same) ? 0.1 : 0);
+  if (!problem.plausible.some((other) => isSame(other, answer))) return 0;
+  const words = problem.answer.length - 1;
+  const right = answer.filter((token, at) => token !== END && token === problem.answer[at]).length;
+  return 0.9 * (right / words) + 0.1;
+}
+
+function isSame(one: readonly number[], other: readonly number[]): boolean {
+  return one.length === other.length && one.every((token, at) => token === other[at]);
 }
 
 /** Grey noise with the four shapes in it, each moved by up to one pixel and of a slightly varying shade. */
