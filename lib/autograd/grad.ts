@@ -1,4 +1,5 @@
 /** Gradients: of a recorded loss into its leaves, or of a function as a function. */
+import { checkFunction, checkSignal, readOptions } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
 import { showShape } from "../core/shape.js";
 import { fillZero, gradientTensor } from "../tensor/gradient.js";
@@ -39,8 +40,9 @@ export type Gradients<A extends Inputs> = {
  */
 export function backward(loss: Differentiable, options: BackwardOptions = {}): void {
   const where = "backward";
+  const { gradLoss } = readOptions(where, options, ["gradLoss"]);
   checkHistory(where, loss);
-  walk({ where, loss, gradLoss: options.gradLoss, ...GATHERING });
+  walk({ where, loss, gradLoss, ...GATHERING });
 }
 
 /** `backward` off the event loop. */
@@ -49,8 +51,10 @@ export async function backwardAsync(
   options: BackwardOptions & AsyncOptions = {},
 ): Promise<void> {
   const where = "backwardAsync";
+  const { gradLoss, signal } = readOptions(where, options, ["gradLoss", "signal"]);
+  checkSignal(where, signal);
   checkHistory(where, loss);
-  await walkAsync({ where, loss, gradLoss: options.gradLoss, ...GATHERING }, options.signal);
+  await walkAsync({ where, loss, gradLoss, ...GATHERING }, signal);
 }
 
 /**
@@ -63,14 +67,7 @@ export function valueAndGrad<A extends Inputs>(
   f: (...inputs: A) => Scalar,
   options: GradOptions = {},
 ): (...inputs: A) => [value: Scalar, gradients: Gradients<A>] {
-  const where = "valueAndGrad";
-  return (...inputs) => {
-    const { leaves, sinkOfLeaf, gradients } = openArguments(where, inputs, options);
-    const loss = withRecording(true, () => f(...leaves));
-    checkValue(where, loss);
-    walk({ where, loss, sinkOfLeaf });
-    return [loss.alias(), gradients()];
-  };
+  return differentiate("valueAndGrad", f, options);
 }
 
 /** `valueAndGrad` off the event loop, of a function that may be asynchronous. */
@@ -78,14 +75,7 @@ export function valueAndGradAsync<A extends Inputs>(
   f: (...inputs: A) => Scalar | Promise<Scalar>,
   options: GradOptions & AsyncOptions = {},
 ): (...inputs: A) => Promise<[value: Scalar, gradients: Gradients<A>]> {
-  const where = "valueAndGradAsync";
-  return async (...inputs) => {
-    const { leaves, sinkOfLeaf, gradients } = openArguments(where, inputs, options);
-    const loss = await withRecording(true, () => f(...leaves));
-    checkValue(where, loss);
-    await walkAsync({ where, loss, sinkOfLeaf }, options.signal);
-    return [loss.alias(), gradients()];
-  };
+  return differentiateAsync("valueAndGradAsync", f, options);
 }
 
 /** `valueAndGrad` without the value. */
@@ -93,7 +83,7 @@ export function grad<A extends Inputs>(
   f: (...inputs: A) => Scalar,
   options: GradOptions = {},
 ): (...inputs: A) => Gradients<A> {
-  const both = valueAndGrad(f, options);
+  const both = differentiate("grad", f, options);
   return (...inputs) => both(...inputs)[1];
 }
 
@@ -102,13 +92,49 @@ export function gradAsync<A extends Inputs>(
   f: (...inputs: A) => Scalar | Promise<Scalar>,
   options: GradOptions & AsyncOptions = {},
 ): (...inputs: A) => Promise<Gradients<A>> {
-  const both = valueAndGradAsync(f, options);
+  const both = differentiateAsync("gradAsync", f, options);
   return async (...inputs) => (await both(...inputs))[1];
 }
 
 /** Runs `f`, and what it awaits, without recording: its results have no history. */
 export function noGrad<T>(f: () => T): T {
+  checkFunction("noGrad", "f", f);
   return withRecording(false, f);
+}
+
+function differentiate<A extends Inputs>(
+  where: string,
+  f: (...inputs: A) => Scalar,
+  options: GradOptions,
+): (...inputs: A) => [value: Scalar, gradients: Gradients<A>] {
+  checkFunction(where, "f", f);
+  const { out } = readOptions(where, options, ["out"]);
+  checkOut(where, out);
+  return (...inputs) => {
+    const { leaves, sinkOfLeaf, gradients } = openArguments(where, inputs, out);
+    const loss = withRecording(true, () => f(...leaves));
+    checkValue(where, loss);
+    walk({ where, loss, sinkOfLeaf });
+    return [loss.alias(), gradients()];
+  };
+}
+
+function differentiateAsync<A extends Inputs>(
+  where: string,
+  f: (...inputs: A) => Scalar | Promise<Scalar>,
+  options: GradOptions & AsyncOptions,
+): (...inputs: A) => Promise<[value: Scalar, gradients: Gradients<A>]> {
+  checkFunction(where, "f", f);
+  const { out, signal } = readOptions(where, options, ["out", "signal"]);
+  checkOut(where, out);
+  checkSignal(where, signal);
+  return async (...inputs) => {
+    const { leaves, sinkOfLeaf, gradients } = openArguments(where, inputs, out);
+    const loss = await withRecording(true, () => f(...leaves));
+    checkValue(where, loss);
+    await walkAsync({ where, loss, sinkOfLeaf }, signal);
+    return [loss.alias(), gradients()];
+  };
 }
 
 /** Of `backward`: a gradient that is there already is added to, and all are left in their leaves. */
@@ -126,14 +152,16 @@ const GATHERING: Pick<Walk, "sinkOfLeaf" | "finish"> = {
 };
 
 /** Handles of their own on the arguments' memory, and where their gradients go. */
-function openArguments<A extends Inputs>(where: string, inputs: A, { out = [] }: GradOptions) {
+function openArguments<A extends Inputs>(where: string, inputs: A, out: GradOptions["out"] = []) {
   const leaves = inputs.map((input, i) => {
     if (input instanceof Tensor) return input.alias({ requiresGrad: true });
     throw expected("ERR_ARGUMENT", where, `argument ${i} to be a Tensor`, describe(input));
   });
   const sinks = new Map<Tensor, Sink>();
   leaves.forEach((leaf, i) => {
-    const buffer = out[i] && gradientTensor(where, `out[${i}]`, leaf, { out: out[i] });
+    const given = out[i];
+    const buffer =
+      given === undefined ? undefined : gradientTensor(where, `out[${i}]`, leaf, { out: given });
     if (buffer && out.indexOf(buffer) !== i) {
       const received = `that of out[${out.indexOf(buffer)}]`;
       throw expected("ERR_BUFFER", where, `out[${i}] to have memory of its own`, received);
@@ -152,6 +180,11 @@ function openArguments<A extends Inputs>(where: string, inputs: A, { out = [] }:
     sinkOfLeaf: (leaf: Tensor) => sinks.get(leaf),
     gradients,
   };
+}
+
+function checkOut(where: string, out: unknown): void {
+  if (out === undefined || Array.isArray(out)) return;
+  throw expected("ERR_ARGUMENT", where, "out to be an array of Tensors", describe(out));
 }
 
 function checkHistory(where: string, loss: unknown): void {

@@ -1,5 +1,6 @@
 /** Data types: their names, sizes, and the typed arrays that carry them. */
 import { describe, expected, PapoError } from "./errors.js";
+import { typedArrayClass } from "./typed-array.js";
 
 /** Names of the element types. `float16` and `bfloat16` are the storage formats IEEE binary16 and bfloat16. */
 export const DTYPES = ["float32", "float16", "bfloat16", "float64", "int32"] as const;
@@ -33,8 +34,10 @@ export const Float16ArrayConstructor: Float16ArrayConstructor | undefined = (
   globalThis as { Float16Array?: Float16ArrayConstructor }
 ).Float16Array;
 
-export function isDType(value: unknown): value is DType {
-  return (DTYPES as readonly unknown[]).includes(value);
+/** Throws ERR_DTYPE for what is not the name of one. */
+export function checkDType(where: string, dtype: unknown): asserts dtype is DType {
+  if ((DTYPES as readonly unknown[]).includes(dtype)) return;
+  throw expected("ERR_DTYPE", where, `dtype to be one of ${DTYPES.join(", ")}`, describe(dtype));
 }
 
 /**
@@ -42,14 +45,7 @@ export function isDType(value: unknown): value is DType {
  * A Uint16Array implies nothing: it may be float16 or bfloat16, so its dtype must be said.
  */
 export function dtypeOf(where: string, name: string, data: unknown, said?: DType): DType {
-  if (said !== undefined && !isDType(said)) {
-    throw expected(
-      "ERR_DTYPE",
-      where,
-      `${name}.dtype to be one of ${DTYPES.join(", ")}`,
-      describe(said),
-    );
-  }
+  if (said !== undefined) checkDType(where, said);
   const allowed = dtypesOfClass(data);
   if (allowed === undefined) {
     throw expected(
@@ -90,16 +86,6 @@ function dtypesOfClass(data: unknown): readonly DType[] | undefined {
     default:
       return undefined;
   }
-}
-
-const typedArrayTag = Object.getOwnPropertyDescriptor(
-  Object.getPrototypeOf(Uint8Array.prototype),
-  Symbol.toStringTag,
-)?.get;
-
-/** Class name of a typed array by its internal slot (a subclass or a forged toStringTag cannot lie), else undefined. */
-export function typedArrayClass(value: unknown): string | undefined {
-  return typedArrayTag?.call(value) as string | undefined;
 }
 
 /** A fresh zero-filled array for `length` elements of `dtype`; throws ERR_OUT_OF_MEMORY where there is no room for it. */

@@ -1,4 +1,6 @@
 /** The one error class of the package and the one form of its messages. */
+import { types } from "node:util";
+import { typedArrayClass, typedArrayLength } from "./typed-array.js";
 
 /**
  * What went wrong, by kind. Stable: programs may branch on it.
@@ -42,7 +44,7 @@ export class PapoError extends Error {
   readonly row: number | undefined;
 
   constructor(code: PapoErrorCode, message: string, options?: ErrorOptions & { row?: number }) {
-    super(message, options);
+    super(typeof message === "string" ? message : describe(message), options);
     this.code = code;
     this.row = options?.row;
   }
@@ -69,7 +71,8 @@ export function describe(value: unknown): string {
     case "undefined":
       return String(value);
     case "bigint":
-      return `${value}n`;
+      // Longer ones take their time to become decimal.
+      return BigInt.asIntN(64, value) === value ? `${value}n` : "a bigint of more than 64 bits";
     case "function":
       return "a function";
     case "symbol":
@@ -77,10 +80,9 @@ export function describe(value: unknown): string {
     default:
       break;
   }
-  if (ArrayBuffer.isView(value)) {
-    const kind = Object.prototype.toString.call(value).slice(8, -1);
-    return `${kind} of ${(value as { length?: number }).length ?? value.byteLength} elements`;
-  }
+  if (types.isProxy(value)) return "a proxy";
+  const arrayClass = typedArrayClass(value);
+  if (arrayClass !== undefined) return `${arrayClass} of ${typedArrayLength(value)} elements`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
   return "an object";
 }

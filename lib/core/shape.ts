@@ -4,6 +4,12 @@ import { describe, expected } from "./errors.js";
 /** Sizes of the dimensions, outermost first. */
 export type Shape = readonly number[];
 
+/** Rows of one call, so that the offsets of its sequences fit 32 bits. */
+export const MOST_ROWS: number = 2 ** 31 - 1;
+
+/** Sequences without tokens in one call: they take no logits, so that nothing else bounds them. */
+export const MOST_EMPTY_SEQUENCES: number = 2 ** 20;
+
 /** `[512, 151936]` as it appears in messages. */
 export function showShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
@@ -14,7 +20,7 @@ export function sizeOf(shape: Shape): number {
   return shape.reduce((size, dimension) => size * dimension, 1);
 }
 
-/** Throws unless `shape` is an array of non-negative safe integers whose product is one too. */
+/** A frozen copy of `shape`; throws unless it is an array of non-negative safe integers whose product is one too. */
 export function checkShape(where: string, name: string, shape: unknown): Shape {
   if (!Array.isArray(shape) || shape.length > 3) {
     throw expected(
@@ -24,17 +30,16 @@ export function checkShape(where: string, name: string, shape: unknown): Shape {
       describe(shape),
     );
   }
-  const copy = shape.map(Number);
-  for (let i = 0; i < copy.length; i++) {
-    if (typeof shape[i] !== "number" || !Number.isSafeInteger(copy[i]) || (copy[i] as number) < 0) {
-      throw expected(
-        "ERR_SHAPE",
-        where,
-        `${name}[${i}] to be a non-negative integer`,
-        describe(shape[i]),
-      );
-    }
-  }
+  const copy = Array.from({ length: shape.length }, (_, i): number => {
+    const size: unknown = shape[i];
+    if (typeof size === "number" && Number.isSafeInteger(size) && size >= 0) return size;
+    throw expected(
+      "ERR_SHAPE",
+      where,
+      `${name}[${i}] to be a non-negative integer`,
+      describe(size),
+    );
+  });
   if (!Number.isSafeInteger(sizeOf(copy))) {
     throw expected("ERR_SHAPE", where, `${name} to have a size below 2^53`, showShape(copy));
   }

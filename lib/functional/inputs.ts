@@ -1,7 +1,9 @@
 /** [rows] inputs in whatever form callers have them, brought to the one form the ops take. They are copied: they are few. */
-import { typedArrayClass } from "../core/dtype.js";
+import { arrayLength, numbersOf } from "../core/arguments.js";
+import { allocate } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
-import { showShape } from "../core/shape.js";
+import { type Shape, showShape } from "../core/shape.js";
+import { typedArrayClass } from "../core/typed-array.js";
 import { fromBfloat16, fromFloat16 } from "../tensor/half.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Layout } from "./layout.js";
@@ -42,7 +44,12 @@ export function numberRows(
 ): Float64Array {
   const values = rowValues(where, name, value, FLOAT_ARRAYS);
   checkRows(where, name, values, rows);
-  return float64(where, name, values);
+  return numbersOf(where, name, values);
+}
+
+/** The same for the argument that says how many rows there are. */
+export function leadingNumberRows(where: string, name: string, value: NumbersInput): Float64Array {
+  return numbersOf(where, name, rowValues(where, name, value, FLOAT_ARRAYS));
 }
 
 /** The same for an argument that may be left out. */
@@ -63,9 +70,9 @@ export function advantageRows(where: string, value: NumbersInput, layout: Layout
     const what = `advantages [${rows}] for rows or [${sequences}] for sequences`;
     throw expected("ERR_SHAPE", where, what, `[${values.length}]`);
   }
-  const advantages = float64(where, "advantages", values);
-  if (values.length === rows) return advantages;
-  const spread = new Float64Array(rows);
+  const advantages = numbersOf(where, "advantages", values);
+  if (advantages.length === rows) return advantages;
+  const spread = allocate("float64", rows);
   for (let s = 0; s < sequences; s++) {
     spread.fill(advantages[s] as number, offsets[s], offsets[s + 1]);
   }
@@ -82,7 +89,7 @@ export function maskRows(
   if (value === undefined) return undefined;
   const values = rowValues(where, name, value, MASK_ARRAYS);
   checkRows(where, name, values, rows);
-  const mask = new Int32Array(rows);
+  const mask = allocate("int32", rows);
   for (let row = 0; row < rows; row++) {
     const bit = values[row];
     if (bit === 1 || bit === true) mask[row] = 1;
@@ -105,17 +112,23 @@ export function tokenIdRows(
 ): Int32Array {
   const values = rowValues(where, "tokenIds", value, ID_ARRAYS);
   checkRows(where, "tokenIds", values, rows);
-  const ids = new Int32Array(rows);
+  const ids = allocate("int32", rows);
   for (let row = 0; row < rows; row++) {
     if (mask?.[row] === 0) continue;
-    const id = Number(values[row]);
-    ids[row] = id;
-    if (ids[row] !== id) {
+    const id: unknown = values[row];
+    const number = typeof id === "bigint" ? Number(id) : id;
+    if (typeof number === "number") ids[row] = number;
+    if (ids[row] !== number) {
       const what = `tokenIds[${row}] to be an integer of 32 bits`;
-      throw expected("ERR_RANGE", where, what, describe(values[row]));
+      throw expected("ERR_RANGE", where, what, describe(id));
     }
   }
   return ids;
+}
+
+/** The shape of a [rows] argument: a tensor's own, otherwise one dimension; what is no array at all has no rows. */
+export function shapeOf(value: TokenIdsInput | NumbersInput): Shape {
+  return value instanceof Tensor ? value.shape : [arrayLength(value) ?? 0];
 }
 
 type RowValues = ArrayLike<number | bigint | boolean>;
@@ -167,17 +180,6 @@ function tensorValues(
     const row = Math.floor(i / columns);
     return values[row * rowPitch + (i - row * columns)] as number;
   });
-}
-
-function float64(where: string, name: string, values: RowValues): Float64Array {
-  if (Array.isArray(values)) {
-    const wrong = values.findIndex((value) => typeof value !== "number");
-    if (wrong >= 0) {
-      const what = `${name}[${wrong}] to be a number`;
-      throw expected("ERR_ARGUMENT", where, what, describe(values[wrong]));
-    }
-  }
-  return Float64Array.from(values as ArrayLike<number>);
 }
 
 function checkRows(where: string, name: string, values: RowValues, rows: number): void {

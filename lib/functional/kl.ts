@@ -1,8 +1,9 @@
 /** KL of each token, estimated from the log-probabilities of the sampled token. */
-import type { SampledKlEstimator } from "../ops/token-objective.js";
+import { readOptions } from "../core/arguments.js";
+import { describe, expected } from "../core/errors.js";
+import { SAMPLED_KL_ESTIMATORS, type SampledKlEstimator } from "../ops/token-objective.js";
 import type { Rows } from "../tensor/tensor.js";
 import type { MaskInput, NumbersInput } from "./inputs.js";
-import { checkOptions } from "./logits.js";
 import { tokenTerm } from "./token-terms.js";
 
 export interface TokenKlOptions {
@@ -26,7 +27,7 @@ export interface TokenKlOptions {
   readonly klLimit?: number;
 }
 
-const OPTIONS: readonly string[] = [
+const OPTIONS: readonly (keyof TokenKlOptions)[] = [
   "logProbs",
   "otherLogProbs",
   "estimator",
@@ -34,7 +35,7 @@ const OPTIONS: readonly string[] = [
   "responseMask",
   "logRatioLimit",
   "klLimit",
-] satisfies (keyof TokenKlOptions)[];
+];
 
 /**
  * KL(policy ‖ other) of each token, nats. The exact KL over the vocabulary is `tokenStats(…).kl`.
@@ -44,8 +45,12 @@ const OPTIONS: readonly string[] = [
  * @see J. Schulman, "Approximating KL Divergence" (2020); `native/math/divergence.hpp` for the stable form
  */
 export function tokenKl(options: TokenKlOptions): Rows {
-  checkOptions("tokenKl", options, OPTIONS);
-  const { estimator = "k3", logRatioLimit = 20, klLimit = 10, ...rows } = options;
+  const given = readOptions("tokenKl", options, OPTIONS);
+  const { estimator = "k3", logRatioLimit = 20, klLimit = 10, ...rows } = given;
+  if (!SAMPLED_KL_ESTIMATORS.includes(estimator)) {
+    const what = `estimator to be one of ${SAMPLED_KL_ESTIMATORS.join(", ")}`;
+    throw expected("ERR_ARGUMENT", "tokenKl", what, describe(estimator));
+  }
   return tokenTerm({
     where: "tokenKl",
     term: "perceptionKl",

@@ -1,6 +1,8 @@
 /** How rows make up sequences: padded, packed, or one after the other. */
+import { numbersOf } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
-import { type Shape, showShape } from "../core/shape.js";
+import { MOST_EMPTY_SEQUENCES, MOST_ROWS, type Shape, showShape } from "../core/shape.js";
+import { typedArrayClass } from "../core/typed-array.js";
 
 export interface Layout {
   /** Tokens of the call, those that do not count included. */
@@ -38,27 +40,40 @@ export function layoutOf(
     return packed(where, first, cuSeqlens);
   }
   const [sequences, maxLength] = tokens === undefined ? [1, first] : [first, tokens];
+  checkSizes(where, leading, sequences, maxLength);
   const offsets = Int32Array.from({ length: sequences + 1 }, (_, s) => s * maxLength);
   return { rows: sequences * maxLength, sequences, offsets, maxLength };
 }
 
+function checkSizes(where: string, leading: Shape, sequences: number, length: number): void {
+  if (sequences * length > MOST_ROWS) {
+    throw expected("ERR_SHAPE", where, `at most ${MOST_ROWS} rows`, showShape(leading));
+  }
+  if (length === 0 && sequences > MOST_EMPTY_SEQUENCES) {
+    const what = `at most ${MOST_EMPTY_SEQUENCES} sequences without tokens`;
+    throw expected("ERR_SHAPE", where, what, showShape(leading));
+  }
+}
+
 function packed(where: string, rows: number, cuSeqlens: Int32Array | readonly number[]): Layout {
-  if (!(cuSeqlens instanceof Int32Array) && !Array.isArray(cuSeqlens)) {
+  if (!Array.isArray(cuSeqlens) && typedArrayClass(cuSeqlens) !== "Int32Array") {
     const what = "cuSeqlens to be an Int32Array or an array of numbers";
     throw expected("ERR_ARGUMENT", where, what, describe(cuSeqlens));
   }
-  if (cuSeqlens.length === 0) {
+  const given = numbersOf(where, "cuSeqlens", cuSeqlens);
+  if (given.length === 0) {
     throw expected("ERR_SHAPE", where, "cuSeqlens [sequences + 1]", "no elements");
   }
-  const offsets = Int32Array.from(cuSeqlens);
+  checkSizes(where, [rows], 1, rows);
+  const offsets = Int32Array.from(given);
   const last = offsets.length - 1;
   const refuse = (s: number, range: string) =>
-    expected("ERR_RANGE", where, `cuSeqlens[${s}] to be ${range}`, describe(cuSeqlens[s]));
-  if (cuSeqlens[0] !== 0) throw refuse(0, "0");
+    expected("ERR_RANGE", where, `cuSeqlens[${s}] to be ${range}`, describe(given[s]));
+  if (given[0] !== 0) throw refuse(0, "0");
   let maxLength = 0;
   for (let s = 1; s <= last; s++) {
     const [start, end] = [offsets[s - 1] as number, offsets[s] as number];
-    if (cuSeqlens[s] !== end || end < start || end > rows) throw refuse(s, `in ${start}…${rows}`);
+    if (given[s] !== end || end < start || end > rows) throw refuse(s, `in ${start}…${rows}`);
     maxLength = Math.max(maxLength, end - start);
   }
   if (offsets[last] !== rows) throw refuse(last, `${rows}, the number of rows`);

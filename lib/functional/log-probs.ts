@@ -1,18 +1,24 @@
 /** Log-probability and entropy of each token, one set of logits. */
+import { readOptions } from "../core/arguments.js";
 import type { Rows } from "../tensor/tensor.js";
-import { type TokenStatsOptions, tokenStats } from "./token-stats.js";
+import { checkLogits } from "./logits.js";
+import { statisticsOf, type TokenStatsOptions } from "./token-stats.js";
 
 export type SelectiveLogSoftmaxOptions = Pick<
   TokenStatsOptions,
   "logits" | "tokenIds" | "responseMask" | "temperature" | "gradDType"
 >;
 
+const ENTROPY_OPTIONS = ["logits", "responseMask", "temperature", "gradDType"] as const;
+
 /**
  * log softmax(logits / temperature) of the chosen token of each row, [rows] nats, differentiable in the logits.
  * Errors are those of `tokenStats`, which gives both sets of logits, entropies and KLs at the same price.
  */
 export function selectiveLogSoftmax(options: SelectiveLogSoftmaxOptions): Rows {
-  return tokenStats(options).logProbs;
+  const where = "selectiveLogSoftmax";
+  return statisticsOf(where, readOptions(where, options, [...ENTROPY_OPTIONS, "tokenIds"]))
+    .logProbs;
 }
 
 export type TokenEntropyOptions = Omit<SelectiveLogSoftmaxOptions, "tokenIds">;
@@ -22,7 +28,10 @@ export type TokenEntropyOptions = Omit<SelectiveLogSoftmaxOptions, "tokenIds">;
  * (The sampled estimate is `neg(logProbs)`.)
  */
 export function tokenEntropy(options: TokenEntropyOptions): Rows {
+  const where = "tokenEntropy";
+  const given = readOptions(where, options, ENTROPY_OPTIONS);
+  checkLogits(where, given.logits);
   // The entropy knows no sampled token; the kernel wants one, and any will do.
-  const tokenIds = new Int32Array(options?.logits?.rows ?? 0);
-  return tokenStats({ ...options, tokenIds }).entropy;
+  const tokenIds = new Int32Array(given.logits.rows);
+  return statisticsOf(where, { ...given, tokenIds }).entropy;
 }

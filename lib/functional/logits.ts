@@ -1,4 +1,4 @@
-/** Checks of logits and of options, with the public name in every message. */
+/** Checks of logits and of their gradients, with the public name in every message. */
 import type { LogitsDType } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { showShape } from "../core/shape.js";
@@ -41,16 +41,6 @@ function checkOne(where: string, name: string, logits: unknown): asserts logits 
     throw expected("ERR_SHAPE", where, what, showShape(logits.shape));
   }
   logits.toNative(where, name);
-}
-
-/** Throws ERR_ARGUMENT for an option that is not among `known`: a misspelt option would be silently without effect. */
-export function checkOptions(where: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== "object" || options === null) {
-    throw expected("ERR_ARGUMENT", where, "an object of options", describe(options));
-  }
-  const unknown = Object.keys(options).find((key) => !known.includes(key));
-  if (unknown === undefined) return;
-  throw expected("ERR_ARGUMENT", where, `options among ${known.join(", ")}`, describe(unknown));
 }
 
 /** Throws ERR_DTYPE unless the dtype of gradients is left open or float32. */

@@ -1,4 +1,5 @@
 /** Options of `papoLoss`: batch and objective side by side, their defaults and checks, made into the op's arguments. */
+import { checkNumber, checkText } from "../core/arguments.js";
 import { describe, expected, PapoError } from "../core/errors.js";
 import type { PapoLossArgs } from "../ops/papo-loss.js";
 import type { ObjectiveAttributes } from "../ops/token-objective.js";
@@ -13,7 +14,7 @@ import {
   tokenIdRows,
 } from "./inputs.js";
 import { type Layout, layoutOf } from "./layout.js";
-import { checkGradDType, checkLogits, checkOptions } from "./logits.js";
+import { checkGradDType, checkLogits } from "./logits.js";
 import { type Denominators, type Reduction, rowWeights } from "./row-weights.js";
 
 /** What the loss is computed on. All of it but the logits is constant for gradients. */
@@ -79,7 +80,8 @@ export const OBJECTIVE_DEFAULTS: ObjectiveAttributes = {
 };
 
 const ATTRIBUTES = Object.keys(OBJECTIVE_DEFAULTS) as (keyof ObjectiveAttributes)[];
-const OPTIONS: readonly string[] = [
+/** Names of all options. */
+export const PAPO_LOSS_OPTIONS: readonly (keyof PapoLossOptions)[] = [
   ...ATTRIBUTES,
   "logits",
   "maskedLogits",
@@ -96,15 +98,16 @@ const OPTIONS: readonly string[] = [
   "temperature",
   "denominatorEpsilon",
   "gradDType",
-] satisfies (keyof PapoLossOptions)[];
+];
 
-/** Checks everything that the op cannot, and brings [rows] data to its form. */
+/** Checks everything that the op cannot of options that were read already, and brings [rows] data to its form. */
 export function papoLossArgs(where: string, options: PapoLossOptions): PapoLossArgs {
-  checkOptions(where, options, OPTIONS);
   const { logits, maskedLogits, temperature = 1 } = options;
   checkLogits(where, logits, maskedLogits);
   checkGradDType(where, options.gradDType);
+  checkNumber(where, "temperature", temperature);
   const attributes = attributesOf(options);
+  checkAttributes(where, attributes);
   checkTerms(where, options, attributes);
   const layout = layoutOf(where, logits.shape.slice(0, -1), options.cuSeqlens);
   const responseMask = maskRows(where, "responseMask", options.responseMask, layout.rows);
@@ -128,13 +131,19 @@ export function papoLossArgs(where: string, options: PapoLossOptions): PapoLossA
 }
 
 function attributesOf(options: PapoLossOptions): ObjectiveAttributes {
-  const said = Object.fromEntries(
-    ATTRIBUTES.filter((key) => options[key] !== undefined).map((key) => [
-      key,
-      options[key] ?? Number.POSITIVE_INFINITY,
-    ]),
-  );
-  return { ...OBJECTIVE_DEFAULTS, ...said };
+  const said = ATTRIBUTES.filter((key) => options[key] !== undefined).map((key) => {
+    const noLimit = (key === "klLimit" || key === "exactKlLimit") && options[key] === null;
+    return [key, noLimit ? Number.POSITIVE_INFINITY : options[key]];
+  });
+  return { ...OBJECTIVE_DEFAULTS, ...Object.fromEntries(said) };
+}
+
+/** That each is a number or a word, like its default; ranges and words are for the op to check. */
+export function checkAttributes(where: string, attributes: ObjectiveAttributes): void {
+  for (const key of ATTRIBUTES) {
+    const check = typeof OBJECTIVE_DEFAULTS[key] === "number" ? checkNumber : checkText;
+    check(where, key, attributes[key]);
+  }
 }
 
 function weightsOf(

@@ -1,5 +1,6 @@
 /** The whole PAPO loss of a batch in one pass over the logits, as a differentiable scalar. */
 import { type Cotangents, isRecording, record, type Sinks } from "../autograd/tape.js";
+import { checkSignal, readOptions } from "../core/arguments.js";
 import {
   type PapoLossArgs,
   type PapoLossResult,
@@ -10,7 +11,7 @@ import { lossOfTerms, tokenObjective } from "../ops/token-objective.js";
 import { gradientCalls, tokenStatsGrad, tokenStatsGradAsync } from "../ops/token-stats-grad.js";
 import { gradientTensor } from "../tensor/gradient.js";
 import { type Logits, type Scalar, Tensor } from "../tensor/tensor.js";
-import { type PapoLossOptions, papoLossArgs } from "./papo-loss-options.js";
+import { PAPO_LOSS_OPTIONS, type PapoLossOptions, papoLossArgs } from "./papo-loss-options.js";
 
 /**
  * weights · (surrogate + refKlCoef·refKl − perceptionKlCoef·perceptionKl) + entropy weights · (entropyCoef·entropy +
@@ -25,20 +26,23 @@ import { type PapoLossOptions, papoLossArgs } from "./papo-loss-options.js";
  * @see PAPO (arXiv 2507.06448) eq. 2 and 3; `native/math/token_objective.hpp` for the signs
  */
 export function papoLoss(options: PapoLossOptions): Scalar {
-  const args = papoLossArgs("papoLoss", options);
-  const eager = eagerGradients(args, options.gradDType);
-  return recorded(args, papoLossOp({ ...args, ...eager }), eager, options.gradDType);
+  const given = readOptions("papoLoss", options, PAPO_LOSS_OPTIONS);
+  const args = papoLossArgs("papoLoss", given);
+  const eager = eagerGradients(args, given.gradDType);
+  return recorded(args, papoLossOp({ ...args, ...eager }), eager, given.gradDType);
 }
 
 /** `papoLoss` off the event loop; the logits must stay as they are until it settles. */
-export async function papoLossAsync({
-  signal,
-  ...options
-}: PapoLossOptions & { readonly signal?: AbortSignal }): Promise<Scalar> {
-  const args = papoLossArgs("papoLossAsync", options);
-  const eager = eagerGradients(args, options.gradDType);
+export async function papoLossAsync(
+  options: PapoLossOptions & { readonly signal?: AbortSignal },
+): Promise<Scalar> {
+  const where = "papoLossAsync";
+  const { signal, ...given } = readOptions(where, options, [...PAPO_LOSS_OPTIONS, "signal"]);
+  checkSignal(where, signal);
+  const args = papoLossArgs(where, given);
+  const eager = eagerGradients(args, given.gradDType);
   const result = await papoLossOpAsync({ ...args, ...eager }, signal);
-  return recorded(args, result, eager, options.gradDType);
+  return recorded(args, result, eager, given.gradDType);
 }
 
 /** Gradients made with the loss, d result / d loss taken as 1. */

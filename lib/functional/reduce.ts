@@ -1,10 +1,12 @@
 /** One number per token down to a scalar, by any reduction. */
+import { readOptions } from "../core/arguments.js";
+import { describe, expected } from "../core/errors.js";
+import { checkShape, showShape } from "../core/shape.js";
 import { where as choose } from "../ops/pointwise.js";
 import { reduceTokens as reduceTokensOp } from "../ops/reduce-tokens.js";
-import type { Rows, Scalar, Tensor } from "../tensor/tensor.js";
+import { type Rows, type Scalar, Tensor } from "../tensor/tensor.js";
 import { type MaskInput, maskRows } from "./inputs.js";
 import { layoutOf } from "./layout.js";
-import { checkOptions } from "./logits.js";
 import { type Denominators, type Reduction, rowWeights } from "./row-weights.js";
 
 export interface ReduceTokensOptions {
@@ -22,14 +24,14 @@ export interface ReduceTokensOptions {
   readonly denominatorEpsilon?: number;
 }
 
-const OPTIONS: readonly string[] = [
+const OPTIONS: readonly (keyof ReduceTokensOptions)[] = [
   "reduction",
   "responseMask",
   "shape",
   "cuSeqlens",
   "denominators",
   "denominatorEpsilon",
-] satisfies (keyof ReduceTokensOptions)[];
+];
 
 /**
  * Reduces `values` [rows] to a scalar, differentiable in them; `rowWeights` defines each reduction.
@@ -50,13 +52,25 @@ export function reduceTokens(
   options: ReduceTokensOptions = {},
 ): Tensor<"float64", 0 | 1> {
   const where = "reduceTokens";
-  checkOptions(where, options, OPTIONS);
-  const { reduction = "token-mean", denominators, denominatorEpsilon } = options;
-  const layout = layoutOf(where, options.shape ?? values.shape, options.cuSeqlens);
-  const mask = maskRows(where, "responseMask", options.responseMask, layout.rows);
+  const given = readOptions(where, options, OPTIONS);
+  checkValues(where, values);
+  const { reduction = "token-mean", denominators, denominatorEpsilon } = given;
+  const shape = checkShape(where, "shape", given.shape ?? values.shape);
+  const layout = layoutOf(where, shape, given.cuSeqlens);
+  const mask = maskRows(where, "responseMask", given.responseMask, layout.rows);
   if (reduction === "none") {
     return choose(mask ?? new Int32Array(layout.rows).fill(1), values, 0);
   }
   const weights = rowWeights(where, layout, mask, reduction, denominators, denominatorEpsilon);
   return reduceTokensOp(where, values, weights);
+}
+
+function checkValues(where: string, values: unknown): void {
+  if (!(values instanceof Tensor)) {
+    throw expected("ERR_ARGUMENT", where, "values to be a Tensor", describe(values));
+  }
+  if (values.dtype !== "float64" || values.shape.length !== 1) {
+    const received = `${values.dtype} ${showShape(values.shape)}`;
+    throw expected("ERR_SHAPE", where, "values to be float64 [rows]", received);
+  }
 }

@@ -1,4 +1,6 @@
 /** The one place in lib where reductions are defined: the weight of each token in the loss. */
+import { numbersOf, readOptions } from "../core/arguments.js";
+import { allocate } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import type { Layout } from "./layout.js";
 
@@ -48,12 +50,14 @@ export function rowWeights(
   epsilon = 1e-8,
 ): Float64Array {
   const counts = countsOf(layout, responseMask);
-  checkDenominators(where, denominators, layout, counts);
-  const weights = new Float64Array(layout.rows);
-  const ofSequence = sequenceWeight(where, layout, counts, reduction, denominators, epsilon);
+  const given = readDenominators(where, denominators);
+  checkDenominators(where, given, layout, counts);
+  checkCount(where, "denominatorEpsilon", epsilon, false);
+  const weights = allocate("float64", layout.rows);
+  const ofSequence = sequenceWeight(where, layout, counts, reduction, given, epsilon);
   for (let s = 0; s < layout.sequences; s++) {
     if (counts[s] === 0) continue;
-    const weight = (denominators.worldSize ?? 1) * ofSequence(s);
+    const weight = (given.worldSize ?? 1) * ofSequence(s);
     const end = layout.offsets[s + 1] as number;
     for (let row = layout.offsets[s] as number; row < end; row++) {
       weights[row] = responseMask?.[row] === 0 ? 0 : weight;
@@ -109,7 +113,15 @@ function sequenceWeight(
   }
 }
 
-const KEYS: readonly string[] = ["tokens", "sequences", "maxLength", "sequenceTokens", "worldSize"];
+const KEYS = ["tokens", "sequences", "maxLength", "sequenceTokens", "worldSize"] as const;
+
+/** A copy of the denominators, each read once. */
+export function readDenominators(where: string, denominators: Denominators): Denominators {
+  const given = readOptions(where, denominators, KEYS, "denominators");
+  if (given.sequenceTokens === undefined) return given;
+  const name = "denominators.sequenceTokens";
+  return { ...given, sequenceTokens: numbersOf(where, name, given.sequenceTokens) };
+}
 
 function checkDenominators(
   where: string,
@@ -117,14 +129,6 @@ function checkDenominators(
   layout: Layout,
   counts: Float64Array,
 ): void {
-  if (typeof denominators !== "object" || denominators === null) {
-    throw expected("ERR_ARGUMENT", where, "denominators to be an object", describe(denominators));
-  }
-  const unknown = Object.keys(denominators).find((key) => !KEYS.includes(key));
-  if (unknown !== undefined) {
-    const what = `denominators to hold only ${KEYS.join(", ")}`;
-    throw expected("ERR_ARGUMENT", where, what, describe(unknown));
-  }
   // A worker without a counted token may well see a whole batch without one.
   const positive = counts.some((count) => count > 0);
   for (const key of ["tokens", "sequences", "maxLength"] as const) {

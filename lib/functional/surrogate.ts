@@ -1,7 +1,7 @@
 /** The clipped policy-gradient loss of each token. */
+import { readOptions } from "../core/arguments.js";
 import type { Rows } from "../tensor/tensor.js";
 import type { MaskInput, NumbersInput } from "./inputs.js";
-import { checkOptions } from "./logits.js";
 import { tokenTerm } from "./token-terms.js";
 
 export interface ClippedSurrogateOptions {
@@ -23,7 +23,7 @@ export interface ClippedSurrogateOptions {
   readonly responseMask?: MaskInput | undefined;
 }
 
-const OPTIONS: readonly string[] = [
+const OPTIONS: readonly (keyof ClippedSurrogateOptions)[] = [
   "logProbs",
   "oldLogProbs",
   "advantages",
@@ -32,7 +32,7 @@ const OPTIONS: readonly string[] = [
   "clipDual",
   "logRatioLimit",
   "responseMask",
-] satisfies (keyof ClippedSurrogateOptions)[];
+];
 
 /**
  * −min(r·A, clip(r, 1 − clipLow, 1 + clipHigh)·A) of each token, r = exp(log-prob − old log-prob); for A < 0 at most clipDual·|A|.
@@ -43,8 +43,8 @@ const OPTIONS: readonly string[] = [
  * @see PPO (arXiv 1707.06347) eq. 7; separate bounds, DAPO (2503.14476); dual bound (1912.09729)
  */
 export function clippedSurrogate(options: ClippedSurrogateOptions): Rows {
-  checkOptions("clippedSurrogate", options, OPTIONS);
-  const { clipLow = 0.2, clipHigh = 0.2, clipDual = 0, logRatioLimit = 20, ...rows } = options;
+  const given = readOptions("clippedSurrogate", options, OPTIONS);
+  const { clipLow = 0.2, clipHigh = 0.2, clipDual = 0, logRatioLimit = 20, ...rows } = given;
   return tokenTerm({
     where: "clippedSurrogate",
     term: "surrogate",

@@ -1,5 +1,6 @@
 /** Per-token statistics of one or two sets of logits, as differentiable tensors. */
 import { type Cotangents, type Entry, record, type Sinks } from "../autograd/tape.js";
+import { checkNumber, checkSignal, checkText, readOptions } from "../core/arguments.js";
 import { COTANGENTS, type CotangentName, line, newLines, STATISTICS } from "../ops/lines.js";
 import {
   type TokenStatsArgs,
@@ -10,7 +11,7 @@ import {
 import { gradientCalls, tokenStatsGrad, tokenStatsGradAsync } from "../ops/token-stats-grad.js";
 import { type Logits, type Rows, Tensor } from "../tensor/tensor.js";
 import { type MaskInput, maskRows, type TokenIdsInput, tokenIdRows } from "./inputs.js";
-import { checkGradDType, checkLogits, checkOptions } from "./logits.js";
+import { checkGradDType, checkLogits } from "./logits.js";
 
 export interface TokenStatsOptions {
   /** [rows, vocab] or [sequences, tokens, vocab]; receives gradient. */
@@ -59,8 +60,7 @@ type PairOptions = TokenStatsOptions & { readonly maskedLogits: Logits };
 export function tokenStats(options: PairOptions): PairStatistics;
 export function tokenStats(options: TokenStatsOptions): TokenStatistics;
 export function tokenStats(options: TokenStatsOptions): TokenStatistics {
-  const args = prepare("tokenStats", options);
-  return recorded(args, tokenStatsOp(args), options.gradDType);
+  return statisticsOf("tokenStats", readOptions("tokenStats", options, OPTIONS));
 }
 
 /** `tokenStats` off the event loop; the logits must stay as they are until it settles. */
@@ -70,15 +70,23 @@ export function tokenStatsAsync(
 export function tokenStatsAsync(
   options: TokenStatsOptions & { readonly signal?: AbortSignal },
 ): Promise<TokenStatistics>;
-export async function tokenStatsAsync({
-  signal,
-  ...options
-}: TokenStatsOptions & { readonly signal?: AbortSignal }): Promise<TokenStatistics> {
-  const args = prepare("tokenStatsAsync", options);
-  return recorded(args, await tokenStatsOpAsync(args, signal), options.gradDType);
+export async function tokenStatsAsync(
+  options: TokenStatsOptions & { readonly signal?: AbortSignal },
+): Promise<TokenStatistics> {
+  const where = "tokenStatsAsync";
+  const { signal, ...given } = readOptions(where, options, [...OPTIONS, "signal"]);
+  checkSignal(where, signal);
+  const args = prepare(where, given);
+  return recorded(args, await tokenStatsOpAsync(args, signal), given.gradDType);
 }
 
-const OPTIONS: readonly string[] = [
+/** The statistics for options that were read already, in the name of the verb that read them. */
+export function statisticsOf(where: string, options: TokenStatsOptions): TokenStatistics {
+  const args = prepare(where, options);
+  return recorded(args, tokenStatsOp(args), options.gradDType);
+}
+
+const OPTIONS: readonly (keyof TokenStatsOptions)[] = [
   "logits",
   "maskedLogits",
   "tokenIds",
@@ -86,13 +94,14 @@ const OPTIONS: readonly string[] = [
   "temperature",
   "onInvalid",
   "gradDType",
-] satisfies (keyof TokenStatsOptions)[];
+];
 
 function prepare(where: string, options: TokenStatsOptions): TokenStatsArgs {
-  checkOptions(where, options, OPTIONS);
   const { logits, maskedLogits, temperature = 1, onInvalid = "error" } = options;
   checkLogits(where, logits, maskedLogits);
   checkGradDType(where, options.gradDType);
+  checkNumber(where, "temperature", temperature);
+  checkText(where, "onInvalid", onInvalid);
   const responseMask = maskRows(where, "responseMask", options.responseMask, logits.rows);
   const tokenIds = tokenIdRows(where, options.tokenIds, logits.rows, responseMask);
   return { where, logits, maskedLogits, tokenIds, responseMask, temperature, onInvalid };

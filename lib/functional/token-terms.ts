@@ -1,11 +1,17 @@
 /** One term of the objective from given log-probabilities: a single native call gives its values and its slopes. */
-import { describe, expected, PapoError } from "../core/errors.js";
+import { PapoError } from "../core/errors.js";
 import { COTANGENTS, line, newLines, STATISTICS, TERMS, type TermName } from "../ops/lines.js";
 import { recordElementwise } from "../ops/pointwise.js";
 import { type ObjectiveAttributes, tokenObjective } from "../ops/token-objective.js";
 import { type Rows, Tensor } from "../tensor/tensor.js";
-import { type MaskInput, maskRows, type NumbersInput, numberRows } from "./inputs.js";
-import { OBJECTIVE_DEFAULTS } from "./papo-loss-options.js";
+import {
+  leadingNumberRows,
+  type MaskInput,
+  maskRows,
+  type NumbersInput,
+  numberRows,
+} from "./inputs.js";
+import { checkAttributes, OBJECTIVE_DEFAULTS } from "./papo-loss-options.js";
 
 export interface TokenTerm {
   readonly where: string;
@@ -26,7 +32,14 @@ export interface TokenTerm {
 /** The values of the term, [rows]. */
 export function tokenTerm(args: TokenTerm): Rows {
   const { where, logProbs, otherLogProbs } = args;
-  const rows = lengthOf(where, logProbs);
+  const attributes: ObjectiveAttributes = {
+    ...OBJECTIVE_DEFAULTS,
+    maskedBranch: "differentiable",
+    ...args.attributes,
+  };
+  checkAttributes(where, attributes);
+  const own = leadingNumberRows(where, "logProbs", logProbs);
+  const rows = own.length;
   const responseMask = maskRows(where, "responseMask", args.responseMask, rows);
   const numbers = (name: "otherLogProbs" | "oldLogProbs" | "advantages") =>
     args[name] === undefined && name !== args.needs
@@ -36,7 +49,7 @@ export function tokenTerm(args: TokenTerm): Rows {
   if (other) checkNumbers(where, "otherLogProbs", other, responseMask);
 
   const statistics = newLines(STATISTICS, rows);
-  line(statistics, STATISTICS, "logProbs").set(numberRows(where, "logProbs", logProbs, rows));
+  line(statistics, STATISTICS, "logProbs").set(own);
   if (other) line(statistics, STATISTICS, "maskedLogProbs").set(other);
   const { terms, cotangents } = tokenObjective({
     where,
@@ -47,7 +60,7 @@ export function tokenTerm(args: TokenTerm): Rows {
     responseMask,
     weights: new Float64Array(rows).fill(1),
     entropyWeights: new Float64Array(rows),
-    attributes: { ...OBJECTIVE_DEFAULTS, maskedBranch: "differentiable", ...args.attributes },
+    attributes,
   });
 
   const values = line(terms, TERMS, args.term).slice();
@@ -58,13 +71,6 @@ export function tokenTerm(args: TokenTerm): Rows {
     line(cotangents as Float64Array, COTANGENTS, lines[input] as (typeof lines)[number]),
   );
   return result;
-}
-
-function lengthOf(where: string, logProbs: unknown): number {
-  if (logProbs instanceof Tensor) return logProbs.size;
-  const length = (logProbs as Partial<ArrayLike<number>> | null | undefined)?.length;
-  if (typeof length === "number") return length;
-  throw expected("ERR_ARGUMENT", where, "logProbs [rows]", describe(logProbs));
 }
 
 /** Done here because the native check would call this argument by another name. */

@@ -4,9 +4,9 @@
  * A file is 8 bytes with the header's length N (little-endian), N bytes of JSON, and the tensors' bytes back to back.
  * Source: https://huggingface.co/docs/safetensors, and `safetensors/src/tensor.rs` for what is rejected.
  */
-import { typedArrayClass } from "../core/dtype.js";
 import { describe, expected, PapoError } from "../core/errors.js";
 import type { Shape } from "../core/shape.js";
+import { typedArrayClass } from "../core/typed-array.js";
 
 /** What every message of this room begins with. */
 export const WHERE = "safetensors";
@@ -96,11 +96,17 @@ export function bytesOf(name: string, dtype: SafetensorsDType, data: unknown): U
     throw expected("ERR_DTYPE", WHERE, what, describe(data));
   }
   const view = data as SafetensorsArray;
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  try {
+    return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  } catch (cause) {
+    const message = `[${WHERE}] expected memory for tensor ${show(name)}, received a detached buffer`;
+    throw new PapoError("ERR_DISPOSED", message, { cause });
+  }
 }
 
 /** A name from a file, quoted, with control characters escaped and at most 60 characters of it. */
-export function show(name: string): string {
+export function show(name: unknown): string {
+  if (typeof name !== "string") return describe(name);
   return JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
 }
 

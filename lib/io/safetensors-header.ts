@@ -1,4 +1,5 @@
 /** The header of a safetensors file: read strictly, written stably. */
+import { checkObject } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
 import { type Shape, showShape } from "../core/shape.js";
 import {
@@ -151,7 +152,7 @@ function objectOf(path: string, what: string, value: unknown): Record<string, un
   return value as Record<string, unknown>;
 }
 
-function isCount(value: unknown): boolean {
+function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
@@ -186,6 +187,7 @@ export function encodeHeader(
 ): EncodedHeader {
   const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number =>
     a < b ? -1 : a > b ? 1 : 0;
+  checkObject(WHERE, "entries", entries);
   const laidOut = Object.entries(entries)
     .map(([name, entry]) => [name, checkEntry(name, entry)] as const)
     .sort((a, b) => bytesPerElement(b[1].dtype) - bytesPerElement(a[1].dtype) || byName(a, b));
@@ -202,9 +204,8 @@ export function encodeHeader(
   }
 
   const fields: [string, unknown][] = [];
-  if (Object.keys(metadata).length > 0) {
-    fields.push(["__metadata__", Object.fromEntries(Object.entries(metadata).sort(byName))]);
-  }
+  const words = metadataEntries(metadata).sort(byName);
+  if (words.length > 0) fields.push(["__metadata__", Object.fromEntries(words)]);
   for (const [name, { dtype, shape, offsets }] of tensors) {
     fields.push([name, { dtype, shape, data_offsets: offsets }]);
   }
@@ -229,13 +230,26 @@ function checkEntry(name: string, entry: SafetensorsEntry): SafetensorsEntry {
   if (name === "__metadata__") {
     throw expected("ERR_ARGUMENT", WHERE, "another name for a tensor", show(name));
   }
-  if (!isSafetensorsDType(entry?.dtype)) {
+  checkObject(WHERE, `tensor ${show(name)}`, entry);
+  const { dtype, shape } = entry;
+  if (!isSafetensorsDType(dtype)) {
     const what = `the dtype of ${show(name)} to be one of ${DTYPE_NAMES}`;
-    throw expected("ERR_DTYPE", WHERE, what, describe(entry?.dtype));
+    throw expected("ERR_DTYPE", WHERE, what, describe(dtype));
   }
-  if (!Array.isArray(entry.shape) || !entry.shape.every(isCount)) {
-    const what = `the shape of ${show(name)} to be non-negative integers`;
-    throw expected("ERR_SHAPE", WHERE, what, showJson(entry.shape));
-  }
-  return entry;
+  const what = `the shape of ${show(name)} to be non-negative integers`;
+  if (!Array.isArray(shape)) throw expected("ERR_SHAPE", WHERE, what, describe(shape));
+  const sizes = Array.from({ length: shape.length }, (_, i): number => {
+    const size: unknown = shape[i];
+    if (isCount(size)) return size;
+    throw expected("ERR_SHAPE", WHERE, what, `${describe(size)} at ${i}`);
+  });
+  return { dtype, shape: sizes };
+}
+
+function metadataEntries(metadata: unknown): [string, string][] {
+  checkObject(WHERE, "metadata", metadata);
+  return Object.entries(metadata).map(([key, value]: [string, unknown]) => {
+    if (typeof value === "string") return [key, value];
+    throw expected("ERR_ARGUMENT", WHERE, `metadata ${show(key)} to be a string`, describe(value));
+  });
 }

@@ -4,6 +4,7 @@ import { rmSync } from "node:fs";
 import { type FileHandle, open, realpath, rename, stat, unlink } from "node:fs/promises";
 import { endianness } from "node:os";
 import { dirname } from "node:path";
+import { checkText } from "../core/arguments.js";
 import { describe, expected, PapoError } from "../core/errors.js";
 import {
   bytesOf,
@@ -61,6 +62,7 @@ export class SafetensorsWriter {
     entries: Readonly<Record<string, SafetensorsEntry>>,
     metadata: Readonly<Record<string, string>> = {},
   ): Promise<SafetensorsWriter> {
+    checkText(WHERE, "path", path);
     if (endianness() !== "LE") {
       throw expected("ERR_UNSUPPORTED", WHERE, "a little-endian machine", "a big-endian one");
     }
@@ -204,8 +206,8 @@ function removeAtExit(temporary: string): void {
 function withRange(ranges: Ranges, start: number, end: number): Ranges {
   const apart = ranges.filter(([from, to]) => to < start || from > end);
   const touching = ranges.filter(([from, to]) => to >= start && from <= end);
-  const from = Math.min(start, ...touching.map(([first]) => first));
-  const to = Math.max(end, ...touching.map(([, last]) => last));
+  const from = Math.min(start, touching[0]?.[0] ?? start);
+  const to = Math.max(end, touching.at(-1)?.[1] ?? end);
   return [...apart, [from, to] as const].sort((a, b) => a[0] - b[0]);
 }
 

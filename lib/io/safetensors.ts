@@ -1,6 +1,7 @@
 /** A safetensors file opened for reading: the header at once, any rows of any tensor later. */
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { endianness } from "node:os";
+import { checkText } from "../core/arguments.js";
 import { describe, expected, PapoError } from "../core/errors.js";
 import {
   allocateArray,
@@ -52,6 +53,7 @@ export class SafetensorsFile {
    * @throws PapoError ERR_FILE for a file that cannot be opened or breaks the format: the message says where
    */
   static async open(path: string): Promise<SafetensorsFile> {
+    checkText(WHERE, "path", path);
     if (endianness() !== "LE") {
       throw expected("ERR_UNSUPPORTED", WHERE, "a little-endian machine", "a big-endian one");
     }
@@ -119,7 +121,7 @@ export class SafetensorsFile {
     const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
     if (!isCount(start) || !isCount(count) || start + count > rows) {
       const what = `rows within the ${rows} of tensor ${show(name)}`;
-      throw expected("ERR_RANGE", WHERE, what, `${count} from row ${describe(start)} on`);
+      throw expected("ERR_RANGE", WHERE, what, `${describe(count)} from row ${describe(start)} on`);
     }
     const elements = count * columns;
     const array = into ?? allocateArray(dtype, elements);

@@ -1,18 +1,19 @@
 /** What an objective is evaluated on, in its three forms, and the reading of its [rows] data. */
+import { readOptions } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
-import type { Shape } from "../core/shape.js";
+import { checkShape, type Shape } from "../core/shape.js";
 import {
   advantageRows,
   type MaskInput,
   maskRows,
   type NumbersInput,
   optionalNumberRows,
+  shapeOf,
   type TokenIdsInput,
   tokenIdRows,
 } from "../functional/inputs.js";
 import { type Layout, layoutOf } from "../functional/layout.js";
-import { checkOptions } from "../functional/logits.js";
-import { type Logits, Tensor } from "../tensor/tensor.js";
+import type { Logits } from "../tensor/tensor.js";
 
 /** What every form of a batch has: [rows], or [sequences, tokens] where the batch is padded. All are constants. */
 export interface RowsInput {
@@ -82,58 +83,69 @@ export interface TokenRowData extends RowData {
   readonly tokenIds: Int32Array;
 }
 
-const ROWS_KEYS = ["oldLogProbs", "refLogProbs", "advantages", "responseMask", "cuSeqlens"];
-const LOGITS_KEYS = [...ROWS_KEYS, "logits", "maskedLogits", "maskedLogProbs", "tokenIds"];
-const BLOCKS_KEYS = [...ROWS_KEYS, "tokenIds", "maskedLogProbs", "vocabSize", "shape"];
-const LOG_PROBS_KEYS = [
-  ...ROWS_KEYS,
-  "logProbs",
+const ROWS_KEYS = [
+  "oldLogProbs",
+  "refLogProbs",
   "maskedLogProbs",
-  "entropy",
-  "maskedEntropy",
-  "kl",
-  "reverseKl",
-];
+  "advantages",
+  "responseMask",
+  "cuSeqlens",
+] as const;
+const LOGITS_KEYS = [...ROWS_KEYS, "logits", "maskedLogits", "tokenIds"] as const;
+const BLOCKS_KEYS = [...ROWS_KEYS, "tokenIds", "vocabSize", "shape"] as const;
+const STATISTICS_KEYS = ["logProbs", "entropy", "maskedEntropy", "kl", "reverseKl"] as const;
+const LOG_PROBS_KEYS = [...ROWS_KEYS, ...STATISTICS_KEYS] as const;
 
-/** Whether the batch comes as log-probs; throws ERR_ARGUMENT for what is neither form, or both, or has unknown keys. */
-export function isLogProbsBatch(where: string, batch: Batch): batch is LogProbsBatch {
-  if (typeof batch !== "object" || batch === null) {
-    throw expected("ERR_ARGUMENT", where, "a batch", describe(batch));
-  }
-  const hasLogits = (batch as Partial<LogitsBatch>).logits !== undefined;
-  const hasLogProbs = (batch as Partial<LogProbsBatch>).logProbs !== undefined;
-  if (hasLogits === hasLogProbs) {
+/** A batch in either form, each field read once; throws ERR_ARGUMENT for what is neither, or both, or has unknown keys. */
+export function readBatch(where: string, batch: Batch): Batch {
+  const keys = [...LOGITS_KEYS, ...STATISTICS_KEYS];
+  const either = readOptions<Partial<LogitsBatch & LogProbsBatch>>(where, batch, keys, "the batch");
+  const hasLogits = either.logits !== undefined;
+  if (hasLogits === (either.logProbs !== undefined)) {
     const received = hasLogits ? "both" : "neither";
     throw expected("ERR_ARGUMENT", where, "a batch with logits or with logProbs", received);
   }
-  checkOptions(where, batch, hasLogits ? LOGITS_KEYS : LOG_PROBS_KEYS);
-  return hasLogProbs;
+  const form = hasLogits ? LOGITS_KEYS : LOG_PROBS_KEYS;
+  return readOptions<Partial<LogitsBatch & LogProbsBatch>>(
+    where,
+    either,
+    form,
+    "the batch",
+  ) as Batch;
 }
 
-/** Reads the tokens and [rows] data of a batch of logits, `shape` being that of the logits without the vocabulary. */
+/** What says which rows there are and which of them count. */
+export type RowFrame = Pick<RowData, "shape" | "layout" | "mask">;
+
+/** Reads the layout and the mask of any form, `shape` being the dimensions before the vocabulary. */
+export function rowFrame(where: string, batch: RowsInput, shape: Shape): RowFrame {
+  const layout = layoutOf(where, shape, batch.cuSeqlens);
+  const mask = maskRows(where, "responseMask", batch.responseMask, layout.rows);
+  return { shape, layout, mask };
+}
+
+/** Reads the tokens and [rows] data of a batch of logits. */
 export function tokenRowData(
   where: string,
   batch: LogitsBatch | RowBlocksBatch,
   shape: Shape,
 ): TokenRowData {
-  const data = rowData(where, batch, shape);
-  const { layout, mask } = data;
-  return { ...data, tokenIds: tokenIdRows(where, batch.tokenIds, layout.rows, mask) };
+  const frame = rowFrame(where, batch, shape);
+  const tokenIds = tokenIdRows(where, batch.tokenIds, frame.layout.rows, frame.mask);
+  return { ...rowData(where, batch, frame), tokenIds };
 }
 
 /** Reads the [rows] data that every form has. */
 export function rowData(
   where: string,
   batch: RowsInput & { readonly maskedLogProbs?: NumbersInput | undefined },
-  shape: Shape,
+  frame: RowFrame,
 ): RowData {
-  const layout = layoutOf(where, shape, batch.cuSeqlens);
+  const { layout } = frame;
   const numbers = (name: "oldLogProbs" | "refLogProbs" | "maskedLogProbs") =>
     optionalNumberRows(where, name, batch[name], layout.rows);
   return {
-    shape,
-    layout,
-    mask: maskRows(where, "responseMask", batch.responseMask, layout.rows),
+    ...frame,
     oldLogProbs: numbers("oldLogProbs"),
     refLogProbs: numbers("refLogProbs"),
     maskedLogProbs: numbers("maskedLogProbs"),
@@ -141,18 +153,15 @@ export function rowData(
   };
 }
 
-/** Checks a batch whose logits come in blocks and gives its leading shape. */
-export function blocksShape(where: string, batch: RowBlocksBatch): Shape {
-  checkOptions(where, batch, BLOCKS_KEYS);
-  const { vocabSize, shape, tokenIds } = batch;
+/** A batch whose logits come in blocks, each field read once, and its leading shape. */
+export function readBlocksBatch(
+  where: string,
+  batch: RowBlocksBatch,
+): { given: RowBlocksBatch; shape: Shape } {
+  const given = readOptions(where, batch, BLOCKS_KEYS, "the batch");
+  const { vocabSize, shape, tokenIds } = given;
   if (!Number.isSafeInteger(vocabSize) || vocabSize < 1) {
     throw expected("ERR_RANGE", where, "vocabSize to be an integer from 1 up", describe(vocabSize));
   }
-  return shape ?? shapeOf(tokenIds);
-}
-
-/** The shape of a [rows] argument: a tensor's own, otherwise one dimension. */
-export function shapeOf(value: TokenIdsInput | NumbersInput): Shape {
-  if (value instanceof Tensor) return value.shape;
-  return [(value as Partial<ArrayLike<number>> | undefined)?.length ?? 0];
+  return { given, shape: checkShape(where, "shape", shape ?? shapeOf(tokenIds)) };
 }

@@ -1,6 +1,6 @@
 /** Where the gradients of a batch of logits go: fresh memory, the caller's, or the logits themselves. */
 import { expected } from "../core/errors.js";
-import { fillZero, gradientTensor } from "../tensor/gradient.js";
+import { gradientTensor } from "../tensor/gradient.js";
 import type { Logits, Tensor } from "../tensor/tensor.js";
 
 /** What the caller says about memory, for a whole batch or a block of rows. */
@@ -16,10 +16,12 @@ export interface GradientMemory {
   readonly gradLogits: Tensor | undefined;
   /** Absent where the masked branch is constant: then no gradient work is done there. */
   readonly gradMaskedLogits: Tensor | undefined;
+  /** Memory given for that of a constant masked branch, to be filled with zeros once the rest is done. */
+  readonly constantGradient: Tensor | undefined;
 }
 
 /**
- * Makes or checks the memory of both gradients; a given masked gradient of a constant branch is filled with zeros.
+ * Makes or checks the memory of both gradients, and writes to none.
  *
  * @throws PapoError ERR_ARGUMENT for memory that is given twice or for nothing, ERR_SHAPE, ERR_DTYPE and ERR_BUFFER
  *         for memory that does not fit or overlaps what is still read
@@ -43,7 +45,7 @@ export function gradientMemory(
         "memory for gradients only where gradients are asked for",
         "gradients: false",
       );
-    return { gradLogits: undefined, gradMaskedLogits: undefined };
+    return { gradLogits: undefined, gradMaskedLogits: undefined, constantGradient: undefined };
   }
   if (inPlace && (gradLogits !== undefined || gradMaskedLogits !== undefined)) {
     throw expected("ERR_ARGUMENT", where, "either inPlace or memory for gradients", "both");
@@ -59,21 +61,16 @@ export function gradientMemory(
   const memory = (name: string, of: Logits, out: Tensor | undefined) =>
     gradientTensor(where, name, of, { out: inPlace ? of : out, dtype: wanted.dtype, inPlace });
   const own = memory("gradLogits", logits, gradLogits);
-  if (maskedLogits === undefined) return { gradLogits: own, gradMaskedLogits: undefined };
+  const none = { gradLogits: own, gradMaskedLogits: undefined, constantGradient: undefined };
+  if (maskedLogits === undefined) return none;
   if (inPlace || gradLogits !== undefined) checkApart(where, "gradLogits", own, maskedLogits);
-  if (!wanted.differentiableMasked) {
-    if (gradMaskedLogits !== undefined) {
-      const masked = memory("gradMaskedLogits", maskedLogits, gradMaskedLogits);
-      checkApart(where, "gradMaskedLogits", masked, logits);
-      checkApart(where, "gradMaskedLogits", masked, own);
-      fillZero(masked);
-    }
-    return { gradLogits: own, gradMaskedLogits: undefined };
-  }
+  if (!wanted.differentiableMasked && gradMaskedLogits === undefined) return none;
   const masked = memory("gradMaskedLogits", maskedLogits, gradMaskedLogits);
   checkApart(where, "gradMaskedLogits", masked, logits);
   checkApart(where, "gradMaskedLogits", masked, own);
-  return { gradLogits: own, gradMaskedLogits: masked };
+  return wanted.differentiableMasked
+    ? { ...none, gradMaskedLogits: masked }
+    : { ...none, constantGradient: masked };
 }
 
 /** A gradient must not lie on the other branch's logits, which the op still reads, nor on the other gradient. */

@@ -1,8 +1,8 @@
 /** The evaluation of a batch that comes as log-probs: no vocabulary, gradients in the per-token statistics. */
-import { optionalNumberRows } from "../functional/inputs.js";
+import { optionalNumberRows, shapeOf } from "../functional/inputs.js";
 import { COTANGENTS, type CotangentName, line, newLines, STATISTICS } from "../ops/lines.js";
 import { tokenObjective } from "../ops/token-objective.js";
-import { type LogProbsBatch, rowData, shapeOf } from "./batch.js";
+import { type LogProbsBatch, rowData, rowFrame } from "./batch.js";
 import { attributesOf, coefficientsAt } from "./coefficients.js";
 import {
   type Evaluation,
@@ -28,8 +28,8 @@ export function evaluateLogProbs(
   batch: LogProbsBatch,
   options: ResolvedOptions,
 ): Evaluation {
-  const data = rowData(where, batch, shapeOf(batch.logProbs));
-  const { rows } = data.layout;
+  const frame = rowFrame(where, batch, shapeOf(batch.logProbs));
+  const { rows } = frame.layout;
   const statistics = newLines(STATISTICS, rows);
   const given = new Set<CotangentName>();
   for (const name of COTANGENTS) {
@@ -38,6 +38,7 @@ export function evaluateLogProbs(
     given.add(name);
     line(statistics, STATISTICS, name).set(values);
   }
+  const data = rowData(where, batch, frame);
   const coefficients = coefficientsAt(where, spec, options.step);
   const attributes = attributesOf(spec, coefficients);
   const measured = measuredOf(spec, {

@@ -3,10 +3,10 @@ import { PapoError } from "../core/errors.js";
 import { checkLogits } from "../functional/logits.js";
 import {
   type Batch,
-  blocksShape,
-  isLogProbsBatch,
   type LogitsBatch,
   type RowBlocksBatch,
+  readBatch,
+  readBlocksBatch,
   tokenRowData,
 } from "./batch.js";
 import type { Evaluation } from "./evaluation.js";
@@ -14,9 +14,10 @@ import { evaluateLogProbs } from "./log-prob-form.js";
 import {
   type EvaluateAsyncOptions,
   type EvaluateOptions,
-  MEMORY_KEYS,
   type ResolvedOptions,
   type RowBlockOptions,
+  readBlockOptions,
+  readEvaluateOptions,
   resolveOptions,
 } from "./options.js";
 import type { RowBlock } from "./row-block.js";
@@ -59,9 +60,11 @@ export class Objective {
    */
   evaluate(batch: Batch, options: EvaluateOptions = {}): Evaluation {
     const where = "Objective.evaluate";
-    const resolved = resolveOptions(where, options, MEMORY_KEYS);
-    if (isLogProbsBatch(where, batch)) return this.#ofLogProbs(where, batch, options, resolved);
-    const [evaluation, block] = this.#whole(where, batch, options, resolved);
+    const said = readEvaluateOptions(where, options);
+    const resolved = resolveOptions(where, said);
+    const given = readBatch(where, batch);
+    if ("logProbs" in given) return this.#ofLogProbs(where, given, said, resolved);
+    const [evaluation, block] = this.#whole(where, given, said, resolved);
     const gradients = evaluation.add(block);
     return { ...evaluation.finish(), ...gradients };
   }
@@ -74,11 +77,12 @@ export class Objective {
    */
   async evaluateAsync(batch: Batch, options: EvaluateAsyncOptions = {}): Promise<Evaluation> {
     const where = "Objective.evaluateAsync";
-    const resolved = resolveOptions(where, options, [...MEMORY_KEYS, "signal"]);
-    const { signal } = options;
+    const { signal, ...said } = readEvaluateOptions(where, options, ["signal"]);
+    const resolved = resolveOptions(where, said);
     signal?.throwIfAborted();
-    if (isLogProbsBatch(where, batch)) return this.#ofLogProbs(where, batch, options, resolved);
-    const [evaluation, block] = this.#whole(where, batch, options, resolved);
+    const given = readBatch(where, batch);
+    if ("logProbs" in given) return this.#ofLogProbs(where, given, said, resolved);
+    const [evaluation, block] = this.#whole(where, given, said, resolved);
     const gradients = await evaluation.addAsync(block, { signal });
     return { ...evaluation.finish(), ...gradients };
   }
@@ -91,10 +95,10 @@ export class Objective {
    */
   begin(batch: RowBlocksBatch, options: RowBlockOptions = {}): RowBlockEvaluation {
     const where = "Objective.begin";
-    const resolved = resolveOptions(where, options);
-    const shape = blocksShape(where, batch);
-    const data = tokenRowData(where, batch, shape);
-    return new RowBlockEvaluation("RowBlockEvaluation", this.spec, data, batch.vocabSize, resolved);
+    const resolved = resolveOptions(where, readBlockOptions(where, options));
+    const { given, shape } = readBlocksBatch(where, batch);
+    const data = tokenRowData(where, given, shape);
+    return new RowBlockEvaluation("RowBlockEvaluation", this.spec, data, given.vocabSize, resolved);
   }
 
   /** A batch of logits is one block of all its rows. */

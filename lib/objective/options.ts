@@ -1,8 +1,10 @@
 /** What an evaluation may be told beside its batch, and the checks of it. */
+import { checkSignal, readOptions } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
-import { checkGradDType, checkOptions } from "../functional/logits.js";
-import type { Denominators } from "../functional/row-weights.js";
+import { checkGradDType } from "../functional/logits.js";
+import { type Denominators, readDenominators } from "../functional/row-weights.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { checkStep } from "./schedule.js";
 
 /** Which ops compute a batch of logits; "auto" is right unless the two are to be compared. */
 export type PlanChoice = "auto" | "fused" | "composed";
@@ -61,7 +63,7 @@ export interface ResolvedOptions {
   readonly plan: PlanChoice;
 }
 
-const BLOCK_KEYS = [
+const BLOCK_KEYS: readonly (keyof RowBlockOptions)[] = [
   "gradients",
   "gradDType",
   "gradScale",
@@ -72,34 +74,41 @@ const BLOCK_KEYS = [
   "plan",
 ];
 
-/** Keys that `evaluate` and `evaluateAsync` know beside those of row blocks. */
-export const MEMORY_KEYS: readonly string[] = ["gradLogits", "gradMaskedLogits", "inPlace"];
+const MEMORY_KEYS = ["gradLogits", "gradMaskedLogits", "inPlace"] as const;
+
+/** The options of `begin`; throws ERR_ARGUMENT for unknown ones. */
+export function readBlockOptions(where: string, options: RowBlockOptions): RowBlockOptions {
+  return readOptions(where, options, BLOCK_KEYS);
+}
+
+/** The options of `evaluate` or, with `signal`, of `evaluateAsync`. */
+export function readEvaluateOptions(
+  where: string,
+  options: EvaluateAsyncOptions,
+  more: readonly "signal"[] = [],
+): EvaluateAsyncOptions {
+  const given = readOptions(where, options, [...BLOCK_KEYS, ...MEMORY_KEYS, ...more]);
+  checkSignal(where, given.signal);
+  return given;
+}
 
 /**
- * Checks options and fills in defaults.
+ * Checks options that were read already and fills in defaults.
  *
- * @param more  further known keys
- * @throws PapoError ERR_ARGUMENT for unknown keys and wrong kinds, ERR_RANGE for numbers outside their range
+ * @throws PapoError ERR_ARGUMENT for wrong kinds, ERR_RANGE for numbers outside their range
  */
-export function resolveOptions(
-  where: string,
-  options: RowBlockOptions,
-  more: readonly string[] = [],
-): ResolvedOptions {
-  checkOptions(where, options, [...BLOCK_KEYS, ...more]);
+export function resolveOptions(where: string, options: RowBlockOptions): ResolvedOptions {
   const { gradScale = 1, gradDType, step, denominators = {} } = options;
   if (typeof gradScale !== "number" || !Number.isFinite(gradScale)) {
     throw expected("ERR_RANGE", where, "gradScale to be a finite number", describe(gradScale));
   }
   checkGradDType(where, gradDType);
-  if (step !== undefined && !(Number.isFinite(step) && step >= 0)) {
-    throw expected("ERR_RANGE", where, "step to be a number from 0 up", describe(step));
-  }
+  if (step !== undefined) checkStep(where, step);
   return {
     gradients: flag(where, "gradients", options.gradients, true),
     gradDType,
     gradScale,
-    denominators,
+    denominators: readDenominators(where, denominators),
     step,
     perToken: flag(where, "perToken", options.perToken, false),
     skip: word(where, "onInvalid", options.onInvalid, ["error", "skip"]) === "skip",

@@ -1,7 +1,8 @@
 /** One block of rows of a streamed evaluation: its checks, and its errors in the rows of the whole batch. */
+import { readOptions } from "../core/arguments.js";
 import { describe, expected, PapoError } from "../core/errors.js";
 import { showShape } from "../core/shape.js";
-import { checkLogits, checkOptions } from "../functional/logits.js";
+import { checkLogits } from "../functional/logits.js";
 import type { Logits, Tensor } from "../tensor/tensor.js";
 
 /** Rows `rowStart` … `rowStart + rows of the logits − 1` of the batch. */
@@ -18,18 +19,25 @@ export interface RowBlock {
   readonly inPlace?: boolean | undefined;
 }
 
-const KEYS = ["rowStart", "logits", "maskedLogits", "gradLogits", "gradMaskedLogits", "inPlace"];
+const KEYS = [
+  "rowStart",
+  "logits",
+  "maskedLogits",
+  "gradLogits",
+  "gradMaskedLogits",
+  "inPlace",
+] as const;
 
-/** Checks keys, logits and place of a block of a batch of `rows` rows. */
-export function checkRowBlock(
+/** A block of a batch of `rows` rows, each field read once; its keys, logits and place are checked. */
+export function readRowBlock(
   where: string,
   block: RowBlock,
   rows: number,
   vocabSize: number,
-): void {
-  checkOptions(where, block, KEYS);
-  checkLogits(where, block.logits, block.maskedLogits);
-  const { rowStart, logits } = block;
+): RowBlock {
+  const given = readOptions(where, block, KEYS, "the block");
+  checkLogits(where, given.logits, given.maskedLogits);
+  const { rowStart, logits } = given;
   if (logits.columns !== vocabSize) {
     const what = `logits [rows, ${vocabSize}] as vocabSize says`;
     throw expected("ERR_SHAPE", where, what, showShape(logits.shape));
@@ -38,6 +46,7 @@ export function checkRowBlock(
     const what = `a block of rows within the ${rows} of the batch`;
     throw expected("ERR_RANGE", where, what, `${logits.rows} from row ${describe(rowStart)} on`);
   }
+  return given;
 }
 
 /** An op counts rows from the start of its block; messages and `row` count from the start of the batch. */

@@ -1,8 +1,9 @@
 /** An evaluation whose logits arrive in blocks of rows: only one block is in memory at a time. */
+import { checkSignal, readOptions } from "../core/arguments.js";
 import { expected } from "../core/errors.js";
-import { checkOptions } from "../functional/logits.js";
 import { newLines, STATISTICS, TERMS } from "../ops/lines.js";
 import { type ObjectiveAttributes, tokenObjective } from "../ops/token-objective.js";
+import { fillZero } from "../tensor/gradient.js";
 import type { Logits } from "../tensor/tensor.js";
 import type { TokenRowData } from "./batch.js";
 import { attributesOf, type Coefficients, coefficientsAt } from "./coefficients.js";
@@ -18,7 +19,7 @@ import {
   runPlan,
   runPlanAsync,
 } from "./plan.js";
-import { checkRowBlock, inBatchRows, type RowBlock } from "./row-block.js";
+import { inBatchRows, type RowBlock, readRowBlock } from "./row-block.js";
 import type { ObjectiveSpec } from "./spec.js";
 import { objectiveWeights } from "./weights.js";
 
@@ -90,14 +91,13 @@ export class RowBlockEvaluation {
    *         logits and memory that do not fit, ERR_NOT_FINITE naming the first unusable counted row of the batch
    */
   add(block: RowBlock): BlockGradients {
-    const args = this.#begin(block);
+    const { start, args } = this.#begin(block);
     try {
-      this.#store(block.rowStart, runPlan(this.#plan, args));
+      this.#store(start, runPlan(this.#plan, args));
     } catch (error) {
-      throw this.#failed(block.rowStart, args, error);
+      throw this.#failed(start, args, error);
     }
-    this.#running--;
-    return blockGradients(args);
+    return this.#added(args);
   }
 
   /** The same off the event loop. Several may run at once; an abort rejects with the signal's reason. */
@@ -105,16 +105,15 @@ export class RowBlockEvaluation {
     block: RowBlock,
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<BlockGradients> {
-    checkOptions(this.#where, options, ["signal"]);
-    const args = this.#begin(block);
-    const { rowStart } = block;
+    const { signal } = readOptions(this.#where, options, ["signal"]);
+    checkSignal(this.#where, signal);
+    const { start, args } = this.#begin(block);
     try {
-      this.#store(rowStart, await runPlanAsync(this.#plan, args, options.signal));
+      this.#store(start, await runPlanAsync(this.#plan, args, signal));
     } catch (error) {
-      throw this.#failed(rowStart, args, error);
+      throw this.#failed(start, args, error);
     }
-    this.#running--;
-    return blockGradients(args);
+    return this.#added(args);
   }
 
   /**
@@ -157,15 +156,15 @@ export class RowBlockEvaluation {
   }
 
   /** Checks a block, notes its rows as taken and makes it ready to run. */
-  #begin(block: RowBlock): PlanArgs {
+  #begin(block: RowBlock): { start: number; args: PlanArgs } {
     const where = this.#where;
     const data = this.#data;
     const { rows } = data.layout;
     if (this.#finished) {
       throw expected("ERR_ARGUMENT", where, "blocks before finish", "one after it");
     }
-    checkRowBlock(where, block, rows, this.#vocabSize);
-    const { rowStart: start, logits, maskedLogits } = block;
+    const given = readRowBlock(where, block, rows, this.#vocabSize);
+    const { rowStart: start, logits, maskedLogits } = given;
     const end = start + logits.rows;
     const again = this.#taken.subarray(start, end).indexOf(1);
     if (again >= 0) {
@@ -179,7 +178,7 @@ export class RowBlockEvaluation {
     this.#checkMaskedBranch(maskedLogits !== undefined);
     const memory = gradientMemory(
       where,
-      { ...block, inPlace: flag(where, "inPlace", block.inPlace, false) },
+      { ...given, inPlace: flag(where, "inPlace", given.inPlace, false) },
       {
         gradients,
         differentiableMasked: this.#spec.maskedBranch === "differentiable",
@@ -188,7 +187,7 @@ export class RowBlockEvaluation {
     );
     this.#taken.fill(1, start, end);
     this.#running++;
-    return {
+    const args = {
       ...memory,
       where,
       logits,
@@ -204,8 +203,9 @@ export class RowBlockEvaluation {
       hasMasked: maskedLogits !== undefined || data.maskedLogProbs !== undefined,
       gradients,
       gradScale,
-      withoutInvalid: skip ? (invalid) => this.#leaveOut(start, invalid) : undefined,
+      withoutInvalid: skip ? (invalid: Int32Array) => this.#leaveOut(start, invalid) : undefined,
     };
+    return { start, args };
   }
 
   #masked(start: number, end: number) {
@@ -291,6 +291,12 @@ export class RowBlockEvaluation {
   #skippedRows(): readonly number[] | undefined {
     if (!this.#options.skip) return undefined;
     return [...this.#invalid.keys()].filter((row) => this.#invalid[row] === 1);
+  }
+
+  #added(args: PlanArgs): BlockGradients {
+    this.#running--;
+    if (args.constantGradient) fillZero(args.constantGradient);
+    return blockGradients(args);
   }
 
   #failed(start: number, args: PlanArgs, error: unknown): unknown {

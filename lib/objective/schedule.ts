@@ -86,17 +86,26 @@ export function isScheduled(coefficient: Coefficient): boolean {
  * The value of `coefficient` after `step` updates.
  *
  * @param step  number of updates already made, 0 or more; not read where the coefficient does not depend on it
+ * @throws PapoError ERR_ARGUMENT, ERR_RANGE
  */
 export function coefficientAt(coefficient: Coefficient, step: number): number {
-  if (typeof coefficient === "number") return coefficient;
-  if (coefficient.kind === "constant") return coefficient.from;
-  const { kind, from, to, steps } = coefficient;
+  const checked = readCoefficient("coefficientAt", "coefficient", coefficient);
+  if (typeof checked === "number") return checked;
+  if (checked.kind === "constant") return checked.from;
+  checkStep("coefficientAt", step);
+  const { kind, from, to, steps } = checked;
   // The ends are returned as they were written, not as 0.30000000000000004.
   if (step <= 0) return from;
   if (step >= steps) return to;
   const done = step / steps;
   const share = kind === "linear" ? done : (1 - Math.cos(Math.PI * done)) / 2;
   return from + (to - from) * share;
+}
+
+/** Throws ERR_RANGE for what is no number of updates. */
+export function checkStep(where: string, step: unknown): void {
+  if (typeof step === "number" && Number.isFinite(step) && step >= 0) return;
+  throw expected("ERR_RANGE", where, "step to be a number from 0 up", describe(step));
 }
 
 /** Smallest and largest value over all steps; both kinds are monotonic, so these are the ends. */

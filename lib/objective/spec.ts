@@ -1,21 +1,19 @@
 /** An objective as plain JSON data: its keys, its defaults, and the strict reading of one from outside. */
+import { checkText } from "../core/arguments.js";
 import { describe, expected, PapoError } from "../core/errors.js";
 import { OBJECTIVE_DEFAULTS } from "../functional/papo-loss-options.js";
 import { REDUCTIONS, type Reduction } from "../functional/row-weights.js";
-import type { KlEstimator, SampledKlEstimator } from "../ops/token-objective.js";
+import {
+  type KlEstimator,
+  SAMPLED_KL_ESTIMATORS,
+  type SampledKlEstimator,
+} from "../ops/token-objective.js";
 import { OTHER_WORDS } from "./other-words.js";
 import { nearestOf, ownValues } from "./plain-object.js";
 import { type Coefficient, readCoefficient } from "./schedule.js";
 
 /** Estimators of the KL to the reference policy, from the log-probs of the sampled tokens. */
-export const REF_KL_ESTIMATORS: readonly SampledKlEstimator[] = [
-  "k1",
-  "k2",
-  "k3",
-  "k3+",
-  "abs",
-  "unbiased",
-];
+export const REF_KL_ESTIMATORS: readonly SampledKlEstimator[] = SAMPLED_KL_ESTIMATORS;
 
 /** Estimators of the KL to the masked policy; the exact ones are sums over the vocabulary. */
 export const PERCEPTION_KL_ESTIMATORS: readonly KlEstimator[] = [
@@ -173,6 +171,7 @@ export function readSpecValue<K extends SpecKey>(
  *         ERR_RANGE for numbers outside their range and a dual clip not above 1 + clipHigh
  */
 export function validateSpec(json: unknown, where = "objective"): ObjectiveSpec {
+  checkText("validateSpec", "where", where);
   const values = ownValues(where, "an objective", json, SPEC_KEYS, OTHER_WORDS);
   const spec = { ...SPEC_DEFAULTS };
   for (const [key, value] of values) assign(spec, key, readSpecValue(where, key, value));
@@ -198,6 +197,10 @@ function assign<K extends SpecKey>(
  * @throws PapoError ERR_ARGUMENT where the text is not JSON; otherwise as `validateSpec`
  */
 export function parseSpec(text: string, where = "objective"): ObjectiveSpec {
+  checkText("parseSpec", "where", where);
+  if (typeof text !== "string") {
+    throw expected("ERR_ARGUMENT", where, "JSON text", describe(text));
+  }
   let json: unknown;
   try {
     json = JSON.parse(text);

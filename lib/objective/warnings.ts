@@ -1,6 +1,6 @@
 /** What the paper and the mathematics warn of, about the numbers of an objective. */
 import { coefficientRange } from "./schedule.js";
-import type { ObjectiveSpec } from "./spec.js";
+import { type ObjectiveSpec, type ObjectiveSpecInput, validateSpec } from "./spec.js";
 
 /**
  * Sentences about numbers that are known to end badly or to do nothing; empty where there are none.
@@ -8,9 +8,11 @@ import type { ObjectiveSpec } from "./spec.js";
  * They are data: nothing is printed and nothing is changed. Show them where a person starts a run (`papo loss` does).
  * A scheduled coefficient is judged by its end that is worse.
  *
+ * @param input  any part of an objective, as for `validateSpec`, whose errors are thrown
  * @see PAPO, arXiv 2507.06448 v5, §5, Tables 5 and 11, App. F
  */
-export function warnings(spec: ObjectiveSpec): string[] {
+export function warnings(input: ObjectiveSpecInput): string[] {
+  const spec = validateSpec(input, "warnings");
   return [...collapse(spec), ...withoutEffect(spec), ...unbounded(spec), ...signs(spec)];
 }
 

@@ -1,5 +1,6 @@
 /** Names of the lines of the `[k, rows]` matrices that pass between ops. */
 import type { NativeTensor } from "../addon/binding.js";
+import { allocate } from "../core/dtype.js";
 
 /** Lines of `statistics` [8, rows], nats; the first six are those an objective may differentiate. */
 export const STATISTICS = [
@@ -58,7 +59,7 @@ export function line<Name extends string>(
 
 /** A fresh matrix of `lines` lines. */
 export function newLines(names: readonly string[], rows: number): Float64Array {
-  return new Float64Array(names.length * rows);
+  return allocate("float64", names.length * rows);
 }
 
 /** The matrix as a native tensor [lines, rows]. */

@@ -1,7 +1,8 @@
 /** Arithmetic on float64 tensors of one number per row (or one number), each op with its gradient. */
 import { deposit } from "../autograd/sink.js";
 import { type Cotangents, record, type Sinks } from "../autograd/tape.js";
-import { type DType, typedArrayClass } from "../core/dtype.js";
+import { arrayLength, checkNumber } from "../core/arguments.js";
+import type { DType } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { type Shape, showShape } from "../core/shape.js";
 import { type Rows, type Scalar, Tensor } from "../tensor/tensor.js";
@@ -41,6 +42,8 @@ export const max: Binary = binary("max", Math.max, [(x, y) => +(x >= y), (x, y) 
 export function clamp(a: Operand<0>, low: number, high: number): Scalar;
 export function clamp(a: Operand<1>, low: number, high: number): Rows;
 export function clamp(a: Operand<0 | 1>, low: number, high: number): Result {
+  checkNumber("clamp", "low", low);
+  checkNumber("clamp", "high", high);
   if (!(low <= high)) {
     throw expected("ERR_RANGE", "clamp", "low to be at most high", `${low} and ${high}`);
   }
@@ -52,14 +55,8 @@ export function clamp(a: Operand<0 | 1>, low: number, high: number): Result {
 export function where(condition: Condition, a: Operand<0>, b: Operand<0>): Scalar;
 export function where(condition: Condition, a: Operand<1>, b: Operand<1>): Rows;
 export function where(condition: Condition, a: Operand<0 | 1>, b: Operand<0 | 1>): Result {
-  if (!Array.isArray(condition) && typedArrayClass(condition) === undefined) {
-    throw expected("ERR_ARGUMENT", "where", "condition to be an array", describe(condition));
-  }
   const shape = shapeOf("where", [a, b]);
-  const chosen = Float64Array.from(condition, Number);
-  if (chosen.length !== (shape[0] ?? 1)) {
-    throw expected("ERR_SHAPE", "where", `condition [${shape[0] ?? 1}]`, `[${chosen.length}]`);
-  }
+  const chosen = flagsOf(condition, shape[0] ?? 1);
   const flags: Result = new Tensor("where", chosen, { shape });
   return pointwise("where", [a, b, flags], (x, y, flag) => (flag !== 0 ? x : y), [
     (_x, _y, flag) => +(flag !== 0),
@@ -70,9 +67,24 @@ export function where(condition: Condition, a: Operand<0 | 1>, b: Operand<0 | 1>
 /** One flag per row, or one in all. */
 export type Condition = ArrayLike<number | boolean>;
 
+function flagsOf(condition: Condition, size: number): Float64Array {
+  const length = arrayLength(condition);
+  if (length === undefined) {
+    throw expected("ERR_ARGUMENT", "where", "condition to be an array", describe(condition));
+  }
+  if (length !== size) throw expected("ERR_SHAPE", "where", `condition [${size}]`, `[${length}]`);
+  return Float64Array.from({ length }, (_, i) => {
+    const flag = condition[i];
+    if (typeof flag === "boolean" || typeof flag === "number") return Number(flag);
+    const what = `condition[${i}] to be a number or a boolean`;
+    throw expected("ERR_ARGUMENT", "where", what, describe(flag));
+  });
+}
+
 /** The same memory without the history: gradients stop here. */
 export function detach<D extends DType, R extends number>(a: Tensor<D, R>): Tensor<D, R> {
-  return a.alias();
+  if (a instanceof Tensor) return a.alias();
+  throw expected("ERR_ARGUMENT", "detach", "a Tensor", describe(a));
 }
 
 /**

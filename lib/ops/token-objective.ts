@@ -11,7 +11,8 @@ import {
 import { type OpCall, rowsTensor, runOp } from "./run-op.js";
 
 /** KL estimators from the log-probabilities of the sampled token. */
-export type SampledKlEstimator = "k1" | "k2" | "k3" | "k3+" | "abs" | "unbiased";
+export const SAMPLED_KL_ESTIMATORS = ["k1", "k2", "k3", "k3+", "abs", "unbiased"] as const;
+export type SampledKlEstimator = (typeof SAMPLED_KL_ESTIMATORS)[number];
 /** And those over the whole vocabulary: KL(policy ‖ masked) and its reverse. */
 export type KlEstimator = SampledKlEstimator | "exact" | "exact-reverse";
 

@@ -4,25 +4,13 @@
  * Written for clarity and exactness, not for speed, and independently of the native kernels.
  */
 export {
-  type ExactKl,
-  exactKl,
   KL_ESTIMATORS,
   type KlEstimator,
-  k3,
-  type LimitedDifference,
-  limitedDifference,
   SAMPLED_KL_ESTIMATORS,
-  type SampledKl,
   type SampledKlEstimator,
-  sampledKl,
 } from "./divergence.js";
 export { type FiniteDifferenceOptions, finiteDifference } from "./finite-difference.js";
-export { type Distribution, logSoftmax, MASS_FLOOR } from "./log-softmax.js";
-export {
-  type ObjectiveNumbers,
-  objectiveNumbers,
-  type TokenObjectiveNumbers,
-} from "./objective-numbers.js";
+export type { ObjectiveNumbers, TokenObjectiveNumbers } from "./objective-numbers.js";
 export {
   type LossMetrics,
   type ObjectiveOfStatistics,
@@ -41,9 +29,7 @@ export {
   type Reduction,
   type RowWeightsOptions,
   rowWeights,
-  sequenceOffsets,
 } from "./reduction.js";
-export { CLIP, type Clip, type ClipBounds, clippedSurrogate, type Surrogate } from "./surrogate.js";
 export {
   TERMS,
   type TermName,
@@ -53,7 +39,6 @@ export {
   tokenObjective,
 } from "./token-objective.js";
 export {
-  entropyOf,
   type LogitsInput,
   STATISTICS,
   type StatisticName,

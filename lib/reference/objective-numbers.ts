@@ -1,6 +1,6 @@
 /** The numbers and names that define an objective, as plain data: the fields of an ObjectiveSpec. */
-import { describe, expected } from "../core/errors.js";
-import { checkNumber } from "./checks.js";
+import { checkObject } from "../core/arguments.js";
+import { checkNumber, checkWord } from "./checks.js";
 import {
   KL_ESTIMATORS,
   type KlEstimator,
@@ -56,6 +56,7 @@ export function objectiveNumbers(
   where: string,
   fields: Partial<ObjectiveNumbers>,
 ): ObjectiveNumbers {
+  checkObject(where, "options", fields);
   const numbers: ObjectiveNumbers = {
     clipLow: fields.clipLow ?? 0.2,
     clipHigh: fields.clipHigh ?? 0.2,
@@ -101,15 +102,7 @@ export function objectiveNumbers(
   check("denominatorEpsilon", "finite and not negative", (value) => value >= 0 && value < Infinity);
 
   for (const [name, choices] of Object.entries(CHOICES)) {
-    const value = numbers[name as keyof typeof CHOICES];
-    if (!(choices as readonly string[]).includes(value)) {
-      throw expected(
-        "ERR_ARGUMENT",
-        where,
-        `${name} to be one of ${choices.join(", ")}`,
-        describe(value),
-      );
-    }
+    checkWord(where, name, numbers[name as keyof typeof CHOICES], choices);
   }
   return numbers;
 }

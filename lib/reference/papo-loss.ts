@@ -1,6 +1,7 @@
 /** The op papo_loss in float64, and the whole loss around it: layout, reductions, metrics, gradients. */
+import { arrayLength, checkObject, numbersOf } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
-import { checkLength, countedRows } from "./checks.js";
+import { checkArray, countedRows } from "./checks.js";
 import { type ObjectiveNumbers, objectiveNumbers } from "./objective-numbers.js";
 import { type Denominators, type Layout, rowWeights, sequenceOffsets } from "./reduction.js";
 import { CLIP } from "./surrogate.js";
@@ -98,7 +99,7 @@ export function objectiveOfStatistics(
   const where = "reference.papoLoss";
   const numbers = objectiveNumbers(where, options);
   checkInputs(where, options, numbers);
-  const rows = (options.statistics.logProbs as ArrayLike<number>).length;
+  const rows = arrayLength(options.statistics.logProbs) as number;
   const { responseMask, denominators, sequences, cuSeqlens } = options;
   const layout = { rows, sequences, cuSeqlens };
   const weightsOf = (reduction: ObjectiveNumbers["reduction"]): Float64Array =>
@@ -118,7 +119,7 @@ export function objectiveOfStatistics(
     statistics: options.statistics,
     oldLogProbs: options.oldLogProbs,
     refLogProbs: options.refLogProbs,
-    advantages: options.advantages && advantagesOfRows(where, options.advantages, layout),
+    advantages: advantagesOfRows(where, options.advantages, layout),
     responseMask,
     weights,
     entropyWeights,
@@ -171,6 +172,7 @@ export function objectiveOfStatistics(
  */
 export function papoLoss(options: PapoLossOptions): PapoLoss {
   const where = "reference.papoLoss";
+  checkObject(where, "options", options);
   const { logits, maskedLogits, tokenIds, rows, vocabSize, rowPitch } = options;
   if (maskedLogits !== undefined && options.maskedLogProbs !== undefined) {
     const both = "maskedLogits or maskedLogProbs";
@@ -215,16 +217,18 @@ export function papoLoss(options: PapoLossOptions): PapoLoss {
 /** [rows] advantages, given as such or by sequence. */
 function advantagesOfRows(
   where: string,
-  advantages: ArrayLike<number>,
+  advantages: ArrayLike<number> | undefined,
   layout: Layout,
-): ArrayLike<number> {
+): Float64Array | undefined {
+  if (advantages === undefined) return undefined;
   const { rows } = layout;
+  const given = numbersOf(where, "advantages", advantages);
   const offsets = sequenceOffsets(where, layout);
-  if (advantages.length === rows || advantages.length !== offsets.length - 1) return advantages;
+  if (given.length === rows || given.length !== offsets.length - 1) return given;
   const ofRows = new Float64Array(rows);
-  for (let s = 0; s < advantages.length; s++) {
-    ofRows.fill(advantages[s] as number, offsets[s], offsets[s + 1]);
-  }
+  given.forEach((advantage, s) => {
+    ofRows.fill(advantage, offsets[s], offsets[s + 1]);
+  });
   return ofRows;
 }
 
@@ -234,23 +238,24 @@ function checkInputs(
   { statistics, refLogProbs }: ObjectiveOfStatisticsOptions,
   numbers: ObjectiveNumbers,
 ): void {
+  checkObject(where, "statistics", statistics);
   const exactEntropy = numbers.entropyEstimator === "exact";
   const perception = numbers.perceptionKlEstimator;
   const perceptionStatistic =
     perception === "exact" ? "kl" : perception === "exact-reverse" ? "reverseKl" : "maskedLogProbs";
   const maskedEntropyStatistic = exactEntropy ? "maskedEntropy" : "maskedLogProbs";
   const needs: readonly (readonly [string, unknown, boolean])[] = [
-    ["statistics.logProbs", statistics?.logProbs, true],
+    ["statistics.logProbs", statistics.logProbs, true],
     ["refLogProbs", refLogProbs, numbers.refKlCoef !== 0],
     [
       `statistics.${perceptionStatistic}`,
-      statistics?.[perceptionStatistic],
+      statistics[perceptionStatistic],
       numbers.perceptionKlCoef !== 0,
     ],
-    ["statistics.entropy", statistics?.entropy, exactEntropy && numbers.entropyCoef !== 0],
+    ["statistics.entropy", statistics.entropy, exactEntropy && numbers.entropyCoef !== 0],
     [
       `statistics.${maskedEntropyStatistic}`,
-      statistics?.[maskedEntropyStatistic],
+      statistics[maskedEntropyStatistic],
       numbers.maskedEntropyCoef !== 0,
     ],
   ];
@@ -259,7 +264,5 @@ function checkInputs(
       throw expected("ERR_ARGUMENT", where, `${name}, which this objective uses`, describe(value));
     }
   }
-  if (statistics?.logProbs !== undefined) {
-    checkLength(where, "statistics.logProbs", statistics.logProbs, statistics.logProbs.length);
-  }
+  checkArray(where, "statistics.logProbs", statistics.logProbs);
 }

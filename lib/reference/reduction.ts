@@ -1,6 +1,9 @@
 /** How the values of tokens become one number: the weight of every row in the loss. */
+import { checkObject, numbersOf } from "../core/arguments.js";
+import { allocate } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
-import { checkCount, checkLength, checkNumber, countedRows } from "./checks.js";
+import { MOST_EMPTY_SEQUENCES } from "../core/shape.js";
+import { checkCount, checkNumber, checkNumbers, checkWord, countedRows } from "./checks.js";
 
 /**
  * Reductions, in verl's words:
@@ -55,21 +58,20 @@ export interface RowWeightsOptions extends Layout {
 export function sequenceOffsets(where: string, { rows, sequences, cuSeqlens }: Layout): Int32Array {
   checkCount(where, "rows", rows);
   if (cuSeqlens !== undefined) {
-    const offsets = Int32Array.from(cuSeqlens);
-    const rising = offsets.every((offset, s) => s === 0 || offset >= (offsets[s - 1] as number));
+    const given = numbersOf(where, "cuSeqlens", cuSeqlens);
+    const offsets = Int32Array.from(given);
+    const rising = offsets.every(
+      (offset, s) => offset === given[s] && (s === 0 || offset >= (offsets[s - 1] as number)),
+    );
     if (!rising || offsets[0] !== 0 || offsets.at(-1) !== rows) {
-      throw expected(
-        "ERR_RANGE",
-        where,
-        `cuSeqlens to rise from 0 to the ${rows} rows`,
-        `[${offsets.join(", ")}]`,
-      );
+      const received = `[${given.subarray(0, 12).join(", ")}${given.length > 12 ? ", …" : ""}]`;
+      throw expected("ERR_RANGE", where, `cuSeqlens to rise from 0 to the ${rows} rows`, received);
     }
     return offsets;
   }
   const count = sequences ?? 1;
   checkCount(where, "sequences", count);
-  if (count === 0 ? rows > 0 : rows % count !== 0) {
+  if (count === 0 ? rows > 0 : rows % count !== 0 || count > rows + MOST_EMPTY_SEQUENCES) {
     throw expected(
       "ERR_SHAPE",
       where,
@@ -84,10 +86,16 @@ export function sequenceOffsets(where: string, { rows, sequences, cuSeqlens }: L
  * [rows] ∂loss/∂(value of the row), so that loss = Σ weight·value; 0 for rows that do not count.
  *
  * A sequence without counted tokens adds nothing, and counts among the sequences.
+ *
+ * @throws PapoError ERR_ARGUMENT, ERR_SHAPE, ERR_RANGE
  */
 export function rowWeights(options: RowWeightsOptions): Float64Array {
   const where = "reference.rowWeights";
+  checkObject(where, "options", options);
   const { rows, responseMask, reduction, denominators = {}, denominatorEpsilon = 1e-8 } = options;
+  checkWord(where, "reduction", reduction, REDUCTIONS);
+  checkObject(where, "denominators", denominators);
+  checkCount(where, "rows", rows);
   const counted = countedRows(where, responseMask, rows);
   const offsets = sequenceOffsets(where, options);
   const sequencesHere = offsets.length - 1;
@@ -95,19 +103,22 @@ export function rowWeights(options: RowWeightsOptions): Float64Array {
   const tokensOf = (s: number): number =>
     counted.slice(offsets[s], offsets[s + 1]).filter(Boolean).length;
   if (denominators.sequenceTokens !== undefined) {
-    checkLength(where, "denominators.sequenceTokens", denominators.sequenceTokens, sequencesHere);
+    const { sequenceTokens } = denominators;
+    checkNumbers(where, "denominators.sequenceTokens", sequenceTokens, sequencesHere);
   }
 
   const tokens = denominators.tokens ?? counted.filter(Boolean).length;
   const sequences = denominators.sequences ?? sequencesHere;
   const worldSize = denominators.worldSize ?? 1;
-  const lengths = Array.from({ length: sequencesHere }, (_, s) => lengthOf(s));
-  const maxLength = denominators.maxLength ?? Math.max(0, ...lengths);
+  let longest = 0;
+  for (let s = 0; s < sequencesHere; s++) longest = Math.max(longest, lengthOf(s));
+  const maxLength = denominators.maxLength ?? longest;
   for (const [name, value] of Object.entries({ tokens, sequences, maxLength, worldSize })) {
     checkNumber(where, `denominators.${name}`, value, "finite and not negative", isCount);
   }
+  checkNumber(where, "denominatorEpsilon", denominatorEpsilon, "finite and not negative", isCount);
 
-  const weights = new Float64Array(rows);
+  const weights = allocate("float64", rows);
   for (let s = 0; s < sequencesHere; s++) {
     const sequenceTokens = denominators.sequenceTokens?.[s] ?? tokensOf(s);
     const weight = {

@@ -1,6 +1,6 @@
 /** The op token_objective in float64: every term of every token, and the slopes in its statistics. */
-import { expected } from "../core/errors.js";
-import { checkLength, countedRows, notFinite } from "./checks.js";
+import { arrayLength, checkObject } from "../core/arguments.js";
+import { checkArray, checkNumbers, countedRows, notFinite } from "./checks.js";
 import { limitedDifference, sampledKl } from "./divergence.js";
 import { objectiveNumbers, type TokenObjectiveNumbers } from "./objective-numbers.js";
 import { clippedSurrogate } from "./surrogate.js";
@@ -71,10 +71,9 @@ export function tokenObjective(options: TokenObjectiveOptions): {
   const where = "reference.tokenObjective";
   const numbers = objectiveNumbers(where, options);
   const { statistics, weights } = options;
-  if (statistics?.logProbs === undefined) {
-    throw expected("ERR_ARGUMENT", where, "statistics.logProbs", "none");
-  }
-  const rows = statistics.logProbs.length;
+  checkObject(where, "statistics", statistics);
+  checkArray(where, "statistics.logProbs", statistics.logProbs);
+  const rows = arrayLength(statistics.logProbs) as number;
   const inputs = {
     ...statistics,
     oldLogProbs: options.oldLogProbs,
@@ -84,7 +83,7 @@ export function tokenObjective(options: TokenObjectiveOptions): {
     entropyWeights: options.entropyWeights ?? weights,
   };
   for (const [name, values] of Object.entries(inputs)) {
-    if (values !== undefined) checkLength(where, name, values, rows);
+    if (values !== undefined) checkNumbers(where, name, values, rows);
   }
   const counted = countedRows(where, options.responseMask, rows);
 

@@ -1,5 +1,6 @@
 /** The op token_stats_grad in float64: the gradients of both logits, in closed form. */
-import { checkLength, notFinite } from "./checks.js";
+import { checkObject } from "../core/arguments.js";
+import { checkNumber, checkNumbers, notFinite } from "./checks.js";
 import { exactKl } from "./divergence.js";
 import type { Distribution } from "./log-softmax.js";
 import {
@@ -54,11 +55,13 @@ export interface LogitsGradients {
  */
 export function tokenStatsGrad(options: TokenStatsGradOptions): LogitsGradients {
   const where = "reference.tokenStatsGrad";
-  const { rows, vocabSize, tokenIds, cotangents, temperature = 1, gradScale = 1 } = options;
   const counted = checkLogitsInput(where, options);
+  const { rows, vocabSize, tokenIds, cotangents, temperature = 1, gradScale = 1 } = options;
+  checkNumber(where, "gradScale", gradScale, "finite", Number.isFinite);
+  checkObject(where, "cotangents", cotangents);
   for (const name of COTANGENTS) {
     const values = cotangents[name];
-    if (values !== undefined) checkLength(where, `cotangents.${name}`, values, rows);
+    if (values !== undefined) checkNumbers(where, `cotangents.${name}`, values, rows);
   }
   const gradLogits = new Float64Array(rows * vocabSize);
   const gradMaskedLogits = options.maskedLogits && new Float64Array(rows * vocabSize);

@@ -1,6 +1,16 @@
 /** The op token_stats in float64: what one or two rows of logits say about the sampled token. */
+import { arrayLength, checkObject } from "../core/arguments.js";
 import { describe, expected, type PapoError } from "../core/errors.js";
-import { checkCount, checkLength, checkNumber, countedRows, notFinite } from "./checks.js";
+import {
+  checkArray,
+  checkCount,
+  checkElements,
+  checkNumber,
+  checkNumbers,
+  checkWord,
+  countedRows,
+  notFinite,
+} from "./checks.js";
 import { exactKl } from "./divergence.js";
 import { type Distribution, logSoftmax } from "./log-softmax.js";
 
@@ -64,8 +74,9 @@ export type TokenStats = Readonly<Record<StatisticName, Float64Array>> & {
  */
 export function tokenStats(options: TokenStatsOptions): TokenStats {
   const where = "reference.tokenStats";
-  const { rows, tokenIds, onInvalid = "error" } = options;
   const counted = checkLogitsInput(where, options);
+  const { rows, tokenIds, onInvalid = "error" } = options;
+  checkWord(where, "onInvalid", onInvalid, ["error", "skip"]);
   const stats = Object.fromEntries(
     STATISTICS.map((name) => [name, new Float64Array(rows)]),
   ) as Record<StatisticName, Float64Array>;
@@ -106,8 +117,9 @@ export function entropyOf({ probs, logProbs }: Distribution): number {
   return entropy;
 }
 
-/** Checks everything but the values of the logits; gives the rows that count. */
-export function checkLogitsInput(where: string, options: LogitsInput): readonly boolean[] {
+/** Checks everything but whether the logits make distributions; gives the rows that count. */
+export function checkLogitsInput(where: string, options: LogitsInput): Uint8Array {
+  checkObject(where, "options", options);
   const {
     tokenIds,
     responseMask,
@@ -130,18 +142,25 @@ export function checkLogitsInput(where: string, options: LogitsInput): readonly 
   for (const name of LOGITS) {
     const values = options[name];
     if (values === undefined && name === "maskedLogits") continue;
-    if (!(Number(values?.length) >= needed)) {
+    checkArray(where, name, values);
+    if ((arrayLength(values) as number) < needed) {
       const what = `${name} to hold at least ${needed} numbers`;
       throw expected("ERR_SHAPE", where, what, describe(values));
     }
   }
-  checkLength(where, "tokenIds", tokenIds, rows);
+  checkNumbers(where, "tokenIds", tokenIds, rows);
   const counted = countedRows(where, responseMask, rows);
   for (let row = 0; row < rows; row++) {
+    if (!counted[row]) continue;
     const token = tokenIds[row] as number;
-    if (counted[row] && !(Number.isInteger(token) && token >= 0 && token < vocabSize)) {
+    if (!(Number.isInteger(token) && token >= 0 && token < vocabSize)) {
       const what = `tokenIds[${row}] in 0…${vocabSize - 1}`;
       throw expected("ERR_RANGE", where, what, describe(token));
+    }
+    for (const name of LOGITS) {
+      const values = options[name];
+      const start = row * rowPitch;
+      if (values !== undefined) checkElements(where, name, values, start, start + vocabSize);
     }
   }
   return counted;

@@ -1,10 +1,11 @@
 /** Makes tensors: over the caller's array, of zeros, of one number. */
+import { arrayLength, numbersOf, readOptions } from "../core/arguments.js";
 import type { Device } from "../core/device.js";
-import { allocate, type DType, type TensorArray } from "../core/dtype.js";
+import { allocate, checkDType, type DType, type TensorArray } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { checkShape, type Shape, sizeOf } from "../core/shape.js";
 import { toBfloat16, toFloat16 } from "./half.js";
-import { type Scalar, Tensor } from "./tensor.js";
+import { type Scalar, TENSOR_OPTIONS, Tensor } from "./tensor.js";
 
 export interface TensorOptions<D extends DType, S extends Shape> {
   /** Sizes, outermost first; `[data.length]` if not said. */
@@ -57,10 +58,11 @@ export function tensor(
   data: TensorArray | readonly number[],
   options: TensorOptions<DType, Shape> = {},
 ): Tensor {
-  const array = Array.isArray(data) ? fromNumbers(data, options.dtype ?? "float32") : data;
-  const dtype = options.dtype ?? (Array.isArray(data) ? "float32" : undefined);
-  const shape = options.shape ?? [(array as Partial<TensorArray> | undefined)?.length ?? 0];
-  return new Tensor("tensor", array, { ...options, dtype, shape });
+  const given = readOptions("tensor", options, TENSOR_OPTIONS);
+  const plain = Array.isArray(data);
+  const dtype = given.dtype ?? (plain ? "float32" : undefined);
+  const array = plain ? fromNumbers(numbersOf("tensor", "data", data), dtype) : data;
+  return new Tensor("tensor", array, { shape: [arrayLength(array) ?? 0], ...given, dtype });
 }
 
 /** A tensor of zeros in memory of its own; float32 if no dtype is said. */
@@ -69,11 +71,13 @@ export function zeros<D extends DType = "float32", const S extends Shape = Shape
   options: Omit<TensorOptions<D, S>, "shape"> = {},
 ): Tensor<D, S["length"]> {
   const sizes = checkShape("zeros", "shape", shape);
-  const { dtype = "float32" as D, rowPitch } = options;
-  const columns = sizes.at(-1) ?? 1;
-  const length = rowPitch === undefined ? sizeOf(sizes) : sizeOf(sizes.slice(0, -1)) * rowPitch;
-  const safe = Number.isSafeInteger(length) && length >= 0 && (rowPitch ?? columns) >= columns;
-  return new Tensor("zeros", allocate(dtype, safe ? length : 0), { ...options, dtype, shape });
+  const given = readOptions("zeros", options, ["dtype", "rowPitch", "device", "requiresGrad"]);
+  const { dtype = "float32" as D, rowPitch = sizes.at(-1) ?? 1 } = given;
+  checkDType("zeros", dtype);
+  const length = Number.isSafeInteger(rowPitch) ? sizeOf(sizes.slice(0, -1)) * rowPitch : 0;
+  // A pitch that is none is for the tensor to refuse.
+  const data = allocate(dtype, Number.isSafeInteger(length) && length >= 0 ? length : 0);
+  return new Tensor("zeros", data, { ...given, dtype, shape: sizes as S });
 }
 
 /** One float64 number. */
@@ -84,30 +88,25 @@ export function scalar(value: number): Scalar {
   return new Tensor("scalar", Float64Array.of(value), { shape: [] });
 }
 
-function fromNumbers(values: readonly number[], dtype: DType): unknown {
-  for (let i = 0; i < values.length; i++) {
-    if (typeof values[i] !== "number") {
-      throw expected("ERR_ARGUMENT", "tensor", `data[${i}] to be a number`, describe(values[i]));
-    }
-  }
+function fromNumbers(numbers: Float64Array, dtype: DType | undefined): TensorArray {
   switch (dtype) {
     case "float16":
-      return toFloat16(values);
+      return toFloat16(numbers);
     case "bfloat16":
-      return toBfloat16(values);
+      return toBfloat16(numbers);
     case "int32":
-      return intsOf(values);
+      return intsOf(numbers);
     case "float64":
-      return Float64Array.from(values);
+      return numbers;
     default:
-      return Float32Array.from(values);
+      return Float32Array.from(numbers);
   }
 }
 
-function intsOf(values: readonly number[]): Int32Array {
-  const ints = Int32Array.from(values);
-  const wrong = values.findIndex((value, i) => value !== ints[i]);
+function intsOf(numbers: Float64Array): Int32Array {
+  const ints = Int32Array.from(numbers);
+  const wrong = numbers.findIndex((value, i) => value !== ints[i]);
   if (wrong < 0) return ints;
   const what = `data[${wrong}] to be an integer of 32 bits`;
-  throw expected("ERR_RANGE", "tensor", what, describe(values[wrong]));
+  throw expected("ERR_RANGE", "tensor", what, describe(numbers[wrong]));
 }

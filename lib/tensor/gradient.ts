@@ -46,6 +46,7 @@ export function gradientTensor(
 /** Sets the elements that count to 0; what lies between rows stays. */
 export function fillZero(tensor: Tensor): void {
   const { data, rows, columns, rowPitch } = tensor;
+  if (columns === 0) return;
   for (let row = 0; row < rows; row++) data.fill(0, row * rowPitch, row * rowPitch + columns);
 }
 

@@ -4,6 +4,7 @@ import { binding } from "../addon/load.js";
 import type { Device } from "../core/device.js";
 import type { ArrayOf, DType } from "../core/dtype.js";
 import { expected, PapoError } from "../core/errors.js";
+import { typedArrayLength } from "../core/typed-array.js";
 
 /** Host memory that belongs to the caller: looked at, written where asked, never copied and never freed. */
 export class HostStorage<D extends DType> {
@@ -13,12 +14,12 @@ export class HostStorage<D extends DType> {
   constructor(where: string, name: string, data: ArrayOf<D>) {
     checkBuffer(where, name, data.buffer);
     this.#data = data;
-    this.#length = data.length;
+    this.#length = typedArrayLength(data);
   }
 
   /** A detached buffer gives its views length 0, and so does a WebAssembly memory that has grown. */
   get disposed(): boolean {
-    return this.#data === undefined || this.#data.length !== this.#length;
+    return this.#data === undefined || typedArrayLength(this.#data) !== this.#length;
   }
 
   /** Throws ERR_DISPOSED after `dispose()`, and where the buffer was detached. */
@@ -27,7 +28,7 @@ export class HostStorage<D extends DType> {
     if (data === undefined) {
       throw expected("ERR_DISPOSED", where, `${name} to be alive`, "a disposed tensor");
     }
-    if (data.length !== this.#length) {
+    if (typedArrayLength(data) !== this.#length) {
       throw expected("ERR_DISPOSED", where, `${name} to hold its memory`, "a detached buffer");
     }
     return data;

@@ -1,9 +1,11 @@
 /** The tensor: a typed view of the caller's memory with a shape, and the two fields autograd keeps on it. */
 import type { NativeTensor } from "../addon/binding.js";
+import { checkText, readOptions } from "../core/arguments.js";
 import { type Device, parseDevice } from "../core/device.js";
 import { type ArrayOf, type DType, dtypeOf, type LogitsDType } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { checkShape, type Shape, showShape, sizeOf } from "../core/shape.js";
+import { typedArrayLength } from "../core/typed-array.js";
 import { checkDevice, HostStorage } from "./storage.js";
 
 /** A shape whose number of dimensions is known to the compiler. */
@@ -23,6 +25,15 @@ export interface TensorInit {
   readonly device?: Device | "cuda" | undefined;
   readonly requiresGrad?: boolean | undefined;
 }
+
+/** Names of what a tensor may be told. */
+export const TENSOR_OPTIONS: readonly (keyof TensorInit)[] = [
+  "shape",
+  "dtype",
+  "rowPitch",
+  "device",
+  "requiresGrad",
+];
 
 /**
  * A view of memory: it copies nothing, so what is written to `data` is what the next op reads.
@@ -48,17 +59,30 @@ export class Tensor<D extends DType = DType, R extends number = number> {
 
   /** Use `tensor()`, whose result knows its dtype and rank. */
   constructor(where: string, data: unknown, init: TensorInit) {
-    this.dtype = dtypeOf(where, "data", data, init.dtype) as D;
-    this.device = parseDevice(where, init.device);
+    checkText("Tensor", "where", where);
+    const { dtype, device, shape, rowPitch, requiresGrad } = readOptions(
+      where,
+      init,
+      TENSOR_OPTIONS,
+    );
+    this.dtype = dtypeOf(where, "data", data, dtype) as D;
+    this.device = parseDevice(where, device);
     checkDevice(where, this.device);
-    this.shape = checkShape(where, "shape", init.shape) as ShapeOfRank<R>;
+    this.shape = checkShape(where, "shape", shape) as ShapeOfRank<R>;
     const matrix = this.shape.length >= 2;
     this.columns = matrix ? (this.shape.at(-1) as number) : 1;
     this.rows = matrix ? sizeOf(this.shape.slice(0, -1)) : sizeOf(this.shape);
-    this.rowPitch = checkRowPitch(where, init.rowPitch, this.columns, matrix);
+    this.rowPitch = checkRowPitch(where, rowPitch, this.columns, matrix);
     this.#storage = new HostStorage<D>(where, "data", data as ArrayOf<D>);
-    checkLength(where, this, (data as ArrayOf<D>).length);
-    this.requiresGrad = checkRequiresGrad(where, init.requiresGrad, this.dtype);
+    checkLength(where, this, typedArrayLength(data as ArrayOf<D>));
+    this.requiresGrad = checkRequiresGrad(where, requiresGrad, this.dtype);
+  }
+
+  /** A tensor is what has its memory: neither a proxy of one nor an object of its prototype has. */
+  static [Symbol.hasInstance](value: unknown): value is Tensor {
+    if (typeof value !== "object" || value === null || !(#storage in value)) return false;
+    // biome-ignore lint/complexity/noThisInStatic: a subclass asks about itself
+    return Function.prototype[Symbol.hasInstance].call(this, value);
   }
 
   /** Number of elements that count. */
@@ -83,7 +107,7 @@ export class Tensor<D extends DType = DType, R extends number = number> {
   alias(options: { readonly requiresGrad?: boolean } = {}): Tensor<D, R> {
     const { dtype, shape, device, data } = this;
     const rowPitch = shape.length >= 2 ? this.rowPitch : undefined;
-    const requiresGrad = options.requiresGrad ?? false;
+    const { requiresGrad } = readOptions("Tensor.alias", options, ["requiresGrad"]);
     return new Tensor<D, R>("Tensor.alias", data, { dtype, shape, rowPitch, device, requiresGrad });
   }
 

@@ -204,7 +204,7 @@ test("two gradients do not share memory", (t) => {
   const f = grad((a: Scalar, b: Scalar) => mul(a, b), { out: [out, out] });
   t.throws(() => f(scalar(1), scalar(2)), {
     code: "ERR_BUFFER",
-    message: "[valueAndGrad] expected out[1] to have memory of its own, received that of out[0]",
+    message: "[grad] expected out[1] to have memory of its own, received that of out[0]",
   });
 });
 
@@ -222,12 +222,11 @@ test("a function that is its argument has gradient 1, and inside noGrad gradient
 test("an argument that is no tensor, and a function that gives no scalar, are refused", (t) => {
   t.throws(() => grad((a: Scalar) => a)(new Float64Array(1) as unknown as Scalar), {
     code: "ERR_ARGUMENT",
-    message:
-      "[valueAndGrad] expected argument 0 to be a Tensor, received Float64Array of 1 elements",
+    message: "[grad] expected argument 0 to be a Tensor, received Float64Array of 1 elements",
   });
   t.throws(() => grad((() => 3) as unknown as (a: Scalar) => Scalar)(scalar(1)), {
     code: "ERR_ARGUMENT",
-    message: "[valueAndGrad] expected the function to return a float64 scalar, received 3",
+    message: "[grad] expected the function to return a float64 scalar, received 3",
   });
 });
 

@@ -71,6 +71,6 @@ test("bad calls are refused with the name of what is wrong", (t) => {
   );
   refused(
     { mask: MASK },
-    '[reduceTokens] expected options among reduction, responseMask, shape, cuSeqlens, denominators, denominatorEpsilon, received "mask"',
+    '[reduceTokens] expected options to hold only reduction, responseMask, shape, cuSeqlens, denominators, denominatorEpsilon, received "mask"',
   );
 });

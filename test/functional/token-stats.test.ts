@@ -374,7 +374,7 @@ test("bad calls are refused with the name of what is wrong", (t) => {
   refused(
     { temprature: 1 },
     "ERR_ARGUMENT",
-    'options among logits, maskedLogits, tokenIds, responseMask, temperature, onInvalid, gradDType, received "temprature"',
+    'options to hold only logits, maskedLogits, tokenIds, responseMask, temperature, onInvalid, gradDType, received "temprature"',
   );
   for (const temperature of [0, -1, Number.NaN, "1"]) {
     const options = { logits, tokenIds, temperature } as TokenStatsOptions;
@@ -389,6 +389,6 @@ test("bad calls are refused with the name of what is wrong", (t) => {
     message: /^\[tokenStats\] expected onInvalid/,
   });
   t.throws(() => Reflect.apply(tokenStats, undefined, []), {
-    message: "[tokenStats] expected an object of options, received undefined",
+    message: "[tokenStats] expected options to be an object, received undefined",
   });
 });

@@ -139,11 +139,21 @@ test("bad calls are refused with the name of what is wrong", (t) => {
     "ERR_NOT_FINITE",
     "otherLogProbs[1] to be a number, received NaN",
   );
-  kl({ logProbs: undefined }, "ERR_ARGUMENT", "logProbs [rows], received undefined");
+  kl(
+    { logProbs: undefined },
+    "ERR_ARGUMENT",
+    "logProbs to be a Tensor, an array of numbers, or a Float32Array, Float64Array, received undefined",
+  );
+  kl(
+    { estimator: "exact" },
+    "ERR_ARGUMENT",
+    'estimator to be one of k1, k2, k3, k3+, abs, unbiased, received "exact"',
+  );
+  kl({ klLimit: "10" }, "ERR_ARGUMENT", 'klLimit to be a number, received "10"');
   kl(
     { other: [1] },
     "ERR_ARGUMENT",
-    'options among logProbs, otherLogProbs, estimator, oldLogProbs, responseMask, logRatioLimit, klLimit, received "other"',
+    'options to hold only logProbs, otherLogProbs, estimator, oldLogProbs, responseMask, logRatioLimit, klLimit, received "other"',
   );
   const missing = { logProbs: [-1] } as unknown as TokenKlOptions;
   t.throws(() => tokenKl(missing), { code: "ERR_ARGUMENT", message: /otherLogProbs/ });

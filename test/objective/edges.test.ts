@@ -202,7 +202,7 @@ test("batches and options that do not fit are refused in a sentence", (t) => {
   refused({ ...batch, advantages: undefined }, {}, "ERR_ARGUMENT", /advantages/);
   refused({ ...batch, advantages: new Float32Array(4) }, {}, "ERR_SHAPE", /advantages/);
   refused({ ...batch, tokenIds: BATCH.tokenIds.map(() => 8) }, {}, "ERR_RANGE", /tokenIds\[0\]/);
-  refused(null as never, {}, "ERR_ARGUMENT", /a batch, received null/);
+  refused(null as never, {}, "ERR_ARGUMENT", /the batch to be an object, received null/);
   t.throws(() => CORRECTED.evaluate(batch, null as never), { code: "ERR_ARGUMENT" });
 });
 

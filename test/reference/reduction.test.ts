@@ -1,6 +1,7 @@
 /** The weights of rows: every reduction, layout and denominator by hand. */
 import test from "ava";
-import { type RowWeightsOptions, rowWeights, sequenceOffsets } from "../../lib/reference/index.js";
+import { type RowWeightsOptions, rowWeights } from "../../lib/reference/index.js";
+import { sequenceOffsets } from "../../lib/reference/reduction.js";
 import { assertClose } from "../support/close.js";
 import { TOLERANCES } from "../support/tolerances.js";
 

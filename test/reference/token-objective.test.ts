@@ -1,20 +1,17 @@
 /** The terms of a token in the reference: every estimator, clip and limit, and slopes against differences. */
 import test from "ava";
+import { k3, limitedDifference, sampledKl } from "../../lib/reference/divergence.js";
 import {
-  CLIP,
   COTANGENTS,
   type CotangentName,
-  clippedSurrogate,
   finiteDifference,
   KL_ESTIMATORS,
-  k3,
-  limitedDifference,
-  objectiveNumbers,
   SAMPLED_KL_ESTIMATORS,
-  sampledKl,
   type TokenObjectiveOptions,
   tokenObjective,
 } from "../../lib/reference/index.js";
+import { objectiveNumbers } from "../../lib/reference/objective-numbers.js";
+import { CLIP, clippedSurrogate } from "../../lib/reference/surrogate.js";
 import { lossOfToken } from "../../lib/reference/token-objective.js";
 import { assertClose } from "../support/close.js";
 import { Random } from "../support/inputs.js";

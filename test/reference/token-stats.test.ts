@@ -1,15 +1,10 @@
 /** The statistics of the reference: known numbers, edge cases, digits, properties. */
 import test from "ava";
 import fc from "fast-check";
-import {
-  entropyOf,
-  exactKl,
-  k3,
-  logSoftmax,
-  STATISTICS,
-  type TokenStatsOptions,
-  tokenStats,
-} from "../../lib/reference/index.js";
+import { exactKl, k3 } from "../../lib/reference/divergence.js";
+import { STATISTICS, type TokenStatsOptions, tokenStats } from "../../lib/reference/index.js";
+import { logSoftmax } from "../../lib/reference/log-softmax.js";
+import { entropyOf } from "../../lib/reference/token-stats.js";
 import { assertClose } from "../support/close.js";
 import { DISTRIBUTIONS, makeBatch } from "../support/inputs.js";
 import { TOLERANCES } from "../support/tolerances.js";

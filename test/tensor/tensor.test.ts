@@ -113,7 +113,7 @@ const refusals: readonly [string, () => unknown, PapoErrorCode, string][] = [
     "a dtype that does not exist",
     () => Reflect.apply(tensor, undefined, [new Float32Array(2), { dtype: "float8" }]),
     "ERR_DTYPE",
-    '[tensor] expected data.dtype to be one of float32, float16, bfloat16, float64, int32, received "float8"',
+    '[tensor] expected dtype to be one of float32, float16, bfloat16, float64, int32, received "float8"',
   ],
   [
     "no array at all",

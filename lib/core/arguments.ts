@@ -1,0 +1,81 @@
+/** Reading what callers hand in: every value is looked at once, and none is converted by code of its own. */
+import { allocate } from "./dtype.js";
+import { describe, expected } from "./errors.js";
+import { typedArrayClass, typedArrayLength } from "./typed-array.js";
+
+/** Throws ERR_ARGUMENT for what is no object. */
+export function checkObject(where: string, name: string, value: unknown): asserts value is object {
+  if (typeof value === "object" && value !== null) return;
+  throw expected("ERR_ARGUMENT", where, `${name} to be an object`, describe(value));
+}
+
+/**
+ * The options that were given, each read once: what is checked afterwards is what is used, whatever a getter says next.
+ * An option that is undefined counts as not given.
+ *
+ * @param name  of the object in messages
+ * @throws PapoError ERR_ARGUMENT for what is no object, and for an option that is not among `known`: a misspelt one
+ * would be silently without effect
+ */
+export function readOptions<O extends object>(
+  where: string,
+  options: O,
+  known: readonly (keyof O & string)[],
+  name = "options",
+): O {
+  checkObject(where, name, options);
+  const unknown = Object.keys(options).find((key) => !(known as readonly string[]).includes(key));
+  if (unknown !== undefined) {
+    const what = `${name} to hold only ${known.join(", ")}`;
+    throw expected("ERR_ARGUMENT", where, what, describe(unknown));
+  }
+  const given = known.map((key) => [key, options[key]] as const);
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined)) as O;
+}
+
+/** Throws ERR_ARGUMENT for what cannot be called. */
+export function checkFunction(where: string, name: string, value: unknown): void {
+  if (typeof value === "function") return;
+  throw expected("ERR_ARGUMENT", where, `${name} to be a function`, describe(value));
+}
+
+/** Throws ERR_ARGUMENT for anything but a number; whether it is in its range is for others to check. */
+export function checkNumber(where: string, name: string, value: unknown): void {
+  if (typeof value === "number") return;
+  throw expected("ERR_ARGUMENT", where, `${name} to be a number`, describe(value));
+}
+
+/** Throws ERR_ARGUMENT for anything but a string. */
+export function checkText(where: string, name: string, value: unknown): void {
+  if (typeof value === "string") return;
+  throw expected("ERR_ARGUMENT", where, `${name} to be a string`, describe(value));
+}
+
+/** Throws ERR_ARGUMENT unless a signal is left out or can be listened to. */
+export function checkSignal(where: string, signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw expected("ERR_ARGUMENT", where, "signal to be an AbortSignal", describe(signal));
+}
+
+/** Length of an array or a typed array; undefined for everything else, strings and objects with a length included. */
+export function arrayLength(value: unknown): number | undefined {
+  if (Array.isArray(value)) return value.length;
+  return typedArrayClass(value) === undefined ? undefined : typedArrayLength(value as object);
+}
+
+/** A float64 copy of an array or typed array; throws ERR_ARGUMENT unless it holds numbers and nothing else. */
+export function numbersOf(where: string, name: string, values: unknown): Float64Array {
+  const length = arrayLength(values);
+  if (length === undefined) {
+    throw expected("ERR_ARGUMENT", where, `${name} to be an array of numbers`, describe(values));
+  }
+  const numbers = allocate("float64", length);
+  for (let i = 0; i < length; i++) {
+    const value = (values as ArrayLike<unknown>)[i];
+    if (typeof value !== "number") {
+      throw expected("ERR_ARGUMENT", where, `${name}[${i}] to be a number`, describe(value));
+    }
+    numbers[i] = value;
+  }
+  return numbers;
+}
