@@ -52,7 +52,8 @@ export class Objective {
    * batch, the losses and gradients of its parts add up to its own, however it is cut, padded or packed; with
    * `worldSize` too, those of the workers average to it.
    *
-   * If it throws, memory given for gradients holds nothing of use, and with `inPlace` the logits are gone.
+   * Arguments that are refused leave memory given for gradients as it was. After an error in the data
+   * (ERR_NOT_FINITE) it holds nothing of use, and with `inPlace` the logits are gone.
    *
    * @throws PapoError ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_RANGE for what does not fit, a term without its input and
    *         a schedule without `step` among it; ERR_NOT_FINITE naming the first counted row with an unusable number

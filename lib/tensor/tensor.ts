@@ -35,6 +35,9 @@ export const TENSOR_OPTIONS: readonly (keyof TensorInit)[] = [
   "requiresGrad",
 ];
 
+const FACTS = ["dtype", "shape", "rows", "columns", "rowPitch", "device"] as const;
+const LASTING: PropertyDescriptor = { writable: false, configurable: false };
+
 /**
  * A view of memory: it copies nothing, so what is written to `data` is what the next op reads.
  *
@@ -76,6 +79,8 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     this.#storage = new HostStorage<D>(where, "data", data as ArrayOf<D>);
     checkLength(where, this, typedArrayLength(data as ArrayOf<D>));
     this.requiresGrad = checkRequiresGrad(where, requiresGrad, this.dtype);
+    // Nobody checks them again, so they stay what they were checked to be, in plain JavaScript too.
+    for (const fact of FACTS) Object.defineProperty(this, fact, LASTING);
   }
 
   /** A tensor is what has its memory: neither a proxy of one nor an object of its prototype has. */

@@ -47,6 +47,18 @@ test("offsets that do not rise from 0 to the rows are refused by index", (t) => 
   );
 });
 
+test("rows that no offset can count, and sequences that nothing bounds, are refused", (t) => {
+  t.throws(() => layoutOf("f", [2 ** 16, 2 ** 15]), {
+    code: "ERR_SHAPE",
+    message: "[f] expected at most 2147483647 rows, received [65536, 32768]",
+  });
+  t.throws(() => layoutOf("f", [2 ** 40, 0]), {
+    code: "ERR_SHAPE",
+    message: "[f] expected at most 1048576 sequences without tokens, received [1099511627776, 0]",
+  });
+  t.is(layoutOf("f", [3, 0]).sequences, 3);
+});
+
 test("offsets go with rows, not with padded sequences", (t) => {
   t.throws(() => layoutOf("f", [2, 3], [0, 6]), {
     code: "ERR_ARGUMENT",

@@ -78,6 +78,13 @@ for (const [reduction, denominators, first, third] of [
   });
 }
 
+test("a batch may have any number of sequences", (t) => {
+  const rows = 300_000;
+  const reduction = "seq-mean-token-sum-norm";
+  const weights = rowWeights({ rows, sequences: rows, reduction });
+  t.is(weights[rows - 1], 1 / rows);
+});
+
 test("a batch of no sequences has no weights", (t) => {
   t.deepEqual([...rowWeights({ rows: 0, sequences: 0, reduction: "token-mean" })], []);
 });

@@ -1,0 +1,300 @@
+/** A valid call of every public verb that takes an object, for tests that spoil one of its fields. */
+import * as papo from "../../lib/index.js";
+import * as reference from "../../lib/reference/index.js";
+
+export type Fields = Record<string, unknown>;
+export type Verb = (...args: unknown[]) => unknown;
+
+const { tensor } = papo;
+const ROWS = 3;
+export const VOCAB = 4;
+
+/** [rows, vocab] with a gradient. */
+export function logits(): papo.Logits {
+  const data = Float32Array.from({ length: ROWS * VOCAB }, (_, i) => Math.sin(i));
+  return tensor(data, { shape: [ROWS, VOCAB], requiresGrad: true });
+}
+
+/** [rows, vocab] of one value, for gradients. */
+export function memory(value: number): papo.Tensor {
+  return tensor(new Float32Array(ROWS * VOCAB).fill(value), { shape: [ROWS, VOCAB] });
+}
+
+const numbers = (): number[] => [-1, -0.5, -2];
+const logitsFields = (): Fields => ({
+  logits: logits(),
+  maskedLogits: logits(),
+  tokenIds: [0, 3, 1],
+  responseMask: [1, 1, 0],
+});
+const rowFields = (): Fields => ({
+  oldLogProbs: numbers(),
+  refLogProbs: numbers(),
+  advantages: [1, -1, 0.5],
+});
+const denominators = (): Fields => ({
+  tokens: 9,
+  sequences: 4,
+  maxLength: 3,
+  sequenceTokens: [2, 2],
+  worldSize: 2,
+});
+export const batch = (): Fields => ({ ...logitsFields(), ...rowFields(), cuSeqlens: [0, 2, 3] });
+const logProbsBatch = (): Fields => ({
+  ...rowFields(),
+  logProbs: numbers(),
+  maskedLogProbs: numbers(),
+  entropy: [1, 1, 1],
+  maskedEntropy: [1, 1, 1],
+  kl: [0, 1, 2],
+  reverseKl: [0, 1, 2],
+  responseMask: [1, 1, 0],
+  cuSeqlens: [0, 2, 3],
+});
+export const evaluateOptions = (): Fields => ({
+  gradients: true,
+  gradDType: "float32",
+  gradScale: 2,
+  denominators: denominators(),
+  step: 1,
+  perToken: true,
+  onInvalid: "error",
+  plan: "auto",
+});
+const spec = (): Fields => ({ ...papo.SPEC_DEFAULTS, entropyCoef: 0.01, klLimit: 10 });
+const papoLossOptions = (): Fields => ({ ...batch(), ...spec(), denominators: denominators() });
+const referenceFields = (): Fields => ({
+  ...logitsFields(),
+  logits: Array.from({ length: ROWS * VOCAB }, (_, i) => Math.sin(i)),
+  maskedLogits: Float64Array.from({ length: ROWS * VOCAB }, (_, i) => Math.cos(i)),
+  rows: ROWS,
+  vocabSize: VOCAB,
+  rowPitch: VOCAB,
+  temperature: 1,
+});
+const statistics = (): Fields => ({ logProbs: numbers(), maskedLogProbs: numbers() });
+const init = (): Fields => ({
+  shape: [3, 4],
+  dtype: "float32",
+  rowPitch: 4,
+  device: "cpu",
+  requiresGrad: true,
+});
+
+export const CONSTANT: papo.Objective = papo.objective("papo-g-7b").build();
+export const DIFFERENTIABLE: papo.Objective = papo
+  .objective("papo-g-7b", { form: "corrected" })
+  .build();
+const blocks = (): Fields => ({
+  ...rowFields(),
+  tokenIds: [0, 3, 1],
+  responseMask: [1, 1, 0],
+  vocabSize: VOCAB,
+  shape: [ROWS],
+  cuSeqlens: [0, 2, 3],
+});
+const begun = () => DIFFERENTIABLE.begin(blocks() as never);
+const loss = (): papo.Scalar => papo.reduceTokens(papo.tokenStats(logitsFields() as never).kl);
+const addUp = (verb: unknown) => (options: unknown) =>
+  (verb as Verb)((x: papo.Rows) => papo.reduceTokens(x), options);
+
+/** By name: a call of one object, and fresh fields of a valid one. */
+export const CALLS: Readonly<Record<string, readonly [(fields: Fields) => unknown, () => Fields]>> =
+  {
+    tensor: [(f) => papo.tensor(new Float32Array(12), f as never), init],
+    "tensor of numbers": [(f) => papo.tensor(new Array(12).fill(1) as number[], f as never), init],
+    zeros: [
+      ({ shape, ...f }) => papo.zeros([3, 4], f as never),
+      () => ({ ...init(), shape: undefined }),
+    ],
+    "new Tensor": [(f) => new papo.Tensor("here", new Float32Array(12), f as never), init],
+    "Tensor.alias": [(f) => logits().alias(f), () => ({ requiresGrad: true })],
+    backward: [(f) => papo.backward(loss(), f), () => ({ gradLoss: 2 })],
+    backwardAsync: [
+      (f) => papo.backwardAsync(loss(), f),
+      () => ({ gradLoss: 2, signal: undefined }),
+    ],
+    grad: [addUp(papo.grad), () => ({ out: [tensor(new Float64Array(ROWS))] })],
+    gradAsync: [addUp(papo.gradAsync), () => ({ out: [], signal: undefined })],
+    coefficientAt: [
+      (f) => papo.coefficientAt(f as never, 3),
+      () => ({ kind: "linear", from: 1, to: 0, steps: 9 }),
+    ],
+
+    tokenStats: [
+      (f) => papo.tokenStats(f as never),
+      () => ({ ...logitsFields(), temperature: 1, onInvalid: "skip", gradDType: "float32" }),
+    ],
+    tokenStatsAsync: [
+      (f) => papo.tokenStatsAsync(f as never),
+      () => ({ ...logitsFields(), temperature: 1, onInvalid: "skip", signal: undefined }),
+    ],
+    selectiveLogSoftmax: [
+      (f) => papo.selectiveLogSoftmax(f as never),
+      () => ({ logits: logits(), tokenIds: [0, 3, 1], responseMask: [1, 1, 0], temperature: 1 }),
+    ],
+    tokenEntropy: [
+      (f) => papo.tokenEntropy(f as never),
+      () => ({ logits: logits(), responseMask: [1, 1, 0], temperature: 1 }),
+    ],
+    papoLoss: [(f) => papo.papoLoss(f as never), papoLossOptions],
+    papoLossAsync: [
+      (f) => papo.papoLossAsync(f as never),
+      () => ({ ...papoLossOptions(), signal: undefined }),
+    ],
+    tokenKl: [
+      (f) => papo.tokenKl(f as never),
+      () => ({
+        logProbs: numbers(),
+        otherLogProbs: numbers(),
+        oldLogProbs: numbers(),
+        responseMask: [1, 1, 0],
+        estimator: "k3",
+        logRatioLimit: 20,
+        klLimit: 10,
+      }),
+    ],
+    clippedSurrogate: [
+      (f) => papo.clippedSurrogate(f as never),
+      () => ({
+        logProbs: numbers(),
+        oldLogProbs: numbers(),
+        advantages: numbers(),
+        responseMask: [1, 1, 0],
+        clipLow: 0.2,
+        clipHigh: 0.2,
+        clipDual: 3,
+        logRatioLimit: 20,
+      }),
+    ],
+    reduceTokens: [
+      (f) => papo.reduceTokens(tensor(Float64Array.from(numbers())), f as never),
+      () => ({
+        reduction: "token-mean",
+        responseMask: [1, 1, 0],
+        shape: [ROWS],
+        cuSeqlens: [0, 2, 3],
+        denominators: denominators(),
+        denominatorEpsilon: 0,
+      }),
+    ],
+    denominators: [
+      (f) => DIFFERENTIABLE.evaluate(batch() as never, { denominators: f }),
+      denominators,
+    ],
+
+    validateSpec: [papo.validateSpec, spec],
+    warnings: [papo.warnings, spec],
+    "new Objective": [(f) => new papo.Objective(f), spec],
+    objective: [papo.objective, spec],
+    preset: [(f) => papo.preset("grpo", f), () => ({ form: "corrected" })],
+    presetValues: [(f) => papo.presetValues("grpo", f), () => ({ form: "corrected" })],
+    clip: [(f) => papo.objective().clip(f), () => ({ low: 0.1, high: 0.1, dual: 3 })],
+    refKl: [(f) => papo.objective().refKl(f), () => ({ coef: 1, estimator: "k3" })],
+    perceptionKl: [
+      (f) => papo.objective().perceptionKl(f),
+      () => ({ coef: 1, estimator: "k3", exactLimit: null }),
+    ],
+    entropy: [
+      (f) => papo.objective().entropy(f),
+      () => ({ coef: 1, maskedCoef: 1, estimator: "exact" }),
+    ],
+    maskedBranch: [
+      ({ branch }) => papo.objective().maskedBranch(branch as never),
+      () => ({ branch: "constant" }),
+    ],
+    reduce: [
+      (f) => papo.objective().reduce(f.reduction as never, f.options as never),
+      () => ({ reduction: "sum", options: { entropy: "same", epsilon: 0 } }),
+    ],
+    temperature: [
+      (f) => papo.objective().temperature(f.temperature as never),
+      () => ({ temperature: 1 }),
+    ],
+    limits: [(f) => papo.objective().limits(f), () => ({ logRatio: 20, kl: 10, exactKl: 10 })],
+
+    "evaluate, batch": [(f) => CONSTANT.evaluate(f as never), batch],
+    "evaluate, log-probs": [(f) => CONSTANT.evaluate(f as never), logProbsBatch],
+    "evaluate, options": [(f) => CONSTANT.evaluate(batch() as never, f), evaluateOptions],
+    "evaluateAsync, batch": [(f) => DIFFERENTIABLE.evaluateAsync(f as never), batch],
+    "evaluateAsync, options": [
+      (f) => CONSTANT.evaluateAsync(batch() as never, f),
+      () => ({ ...evaluateOptions(), signal: undefined }),
+    ],
+    "begin, batch": [(f) => CONSTANT.begin(f as never), blocks],
+    "begin, options": [(f) => CONSTANT.begin(blocks() as never, f), evaluateOptions],
+    addAsync: [
+      (f) => begun().addAsync({ rowStart: 0, logits: logits(), maskedLogits: logits() }, f),
+      () => ({ signal: undefined }),
+    ],
+
+    "reference.tokenStats": [
+      (f) => reference.tokenStats(f as never),
+      () => ({ ...referenceFields(), onInvalid: "error" }),
+    ],
+    "reference.tokenStatsGrad": [
+      (f) => reference.tokenStatsGrad(f as never),
+      () => ({ ...referenceFields(), gradScale: 1, cotangents: { kl: numbers() } }),
+    ],
+    "reference.tokenStatsGrad, cotangents": [
+      (cotangents) => reference.tokenStatsGrad({ ...referenceFields(), cotangents } as never),
+      () => ({ kl: numbers(), logProbs: numbers(), entropy: numbers() }),
+    ],
+    "reference.tokenObjective": [
+      (f) => reference.tokenObjective(f as never),
+      () => ({
+        ...spec(),
+        ...rowFields(),
+        statistics: statistics(),
+        responseMask: [1, 1, 0],
+        weights: [1, 1, 1],
+        entropyWeights: [1, 1, 1],
+      }),
+    ],
+    "reference.papoLoss": [
+      (f) => reference.papoLoss(f as never),
+      () => ({
+        ...spec(),
+        ...rowFields(),
+        ...referenceFields(),
+        denominators: denominators(),
+        cuSeqlens: [0, 2, 3],
+        sequences: 1,
+        onInvalid: "skip",
+        gradScale: 1,
+      }),
+    ],
+    "reference.objectiveOfStatistics": [
+      (f) => reference.objectiveOfStatistics(f as never),
+      () => ({ ...spec(), ...rowFields(), statistics: statistics(), sequences: 3 }),
+    ],
+    "reference.objectiveOfStatistics, statistics": [
+      (f) => reference.objectiveOfStatistics({ ...rowFields(), statistics: f } as never),
+      () => ({ ...statistics(), entropy: numbers(), kl: numbers() }),
+    ],
+    "reference.rowWeights": [
+      (f) => reference.rowWeights(f as never),
+      () => ({
+        rows: ROWS,
+        sequences: 1,
+        responseMask: [1, 1, 0],
+        reduction: "seq-mean-token-mean",
+        denominators: { tokens: 3 },
+        denominatorEpsilon: 0,
+      }),
+    ],
+    "reference.rowWeights, denominators": [
+      (f) =>
+        reference.rowWeights({
+          rows: ROWS,
+          cuSeqlens: [0, 2, 3],
+          reduction: "seq-mean-token-mean",
+          denominators: f,
+        }),
+      denominators,
+    ],
+    "reference.finiteDifference": [
+      (f) => reference.finiteDifference((x) => x[0] as number, [1, 2, 3], f),
+      () => ({ step: 1e-3, elements: [0, 2] }),
+    ],
+  };
