@@ -20,15 +20,6 @@ export interface DTypeArrays {
 export type ArrayOf<D extends DType> = DTypeArrays[D];
 export type TensorArray = DTypeArrays[DType];
 
-/** Bytes of one element. */
-export const BYTES_PER_ELEMENT: Readonly<Record<DType, number>> = {
-  float32: 4,
-  float16: 2,
-  bfloat16: 2,
-  float64: 8,
-  int32: 4,
-};
-
 /** The runtime's own Float16Array constructor, if it has one (Node 24 and later). */
 export const Float16ArrayConstructor: Float16ArrayConstructor | undefined = (
   globalThis as { Float16Array?: Float16ArrayConstructor }
