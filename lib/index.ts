@@ -61,8 +61,10 @@ export { type TokenKlOptions, tokenKl } from "./functional/kl.js";
 export {
   type SelectiveLogSoftmaxOptions,
   selectiveLogSoftmax,
+  selectiveLogSoftmaxAsync,
   type TokenEntropyOptions,
   tokenEntropy,
+  tokenEntropyAsync,
 } from "./functional/log-probs.js";
 export { papoLoss, papoLossAsync } from "./functional/papo-loss.js";
 export type { PapoLossOptions } from "./functional/papo-loss-options.js";

@@ -2,14 +2,20 @@
 import { readOptions } from "../core/arguments.js";
 import type { Rows } from "../tensor/tensor.js";
 import { checkLogits } from "./logits.js";
-import { statisticsOf, type TokenStatsOptions } from "./token-stats.js";
+import { statisticsOf, statisticsOfAsync, type TokenStatsOptions } from "./token-stats.js";
 
 export type SelectiveLogSoftmaxOptions = Pick<
   TokenStatsOptions,
   "logits" | "tokenIds" | "responseMask" | "temperature" | "gradDType"
 >;
+export type TokenEntropyOptions = Omit<SelectiveLogSoftmaxOptions, "tokenIds">;
+
+interface Abortable {
+  readonly signal?: AbortSignal;
+}
 
 const ENTROPY_OPTIONS = ["logits", "responseMask", "temperature", "gradDType"] as const;
+const LOG_PROB_OPTIONS = [...ENTROPY_OPTIONS, "tokenIds"] as const;
 
 /**
  * log softmax(logits / temperature) of the chosen token of each row, [rows] nats, differentiable in the logits.
@@ -17,11 +23,17 @@ const ENTROPY_OPTIONS = ["logits", "responseMask", "temperature", "gradDType"] a
  */
 export function selectiveLogSoftmax(options: SelectiveLogSoftmaxOptions): Rows {
   const where = "selectiveLogSoftmax";
-  return statisticsOf(where, readOptions(where, options, [...ENTROPY_OPTIONS, "tokenIds"]))
-    .logProbs;
+  return statisticsOf(where, readOptions(where, options, LOG_PROB_OPTIONS)).logProbs;
 }
 
-export type TokenEntropyOptions = Omit<SelectiveLogSoftmaxOptions, "tokenIds">;
+/** `selectiveLogSoftmax` off the event loop; the logits must stay as they are until it settles. */
+export async function selectiveLogSoftmaxAsync(
+  options: SelectiveLogSoftmaxOptions & Abortable,
+): Promise<Rows> {
+  const where = "selectiveLogSoftmaxAsync";
+  const given = readOptions(where, options, [...LOG_PROB_OPTIONS, "signal"]);
+  return (await statisticsOfAsync(where, given)).logProbs;
+}
 
 /**
  * Exact entropy of softmax(logits / temperature) of each row, [rows] nats, differentiable in the logits.
@@ -29,9 +41,18 @@ export type TokenEntropyOptions = Omit<SelectiveLogSoftmaxOptions, "tokenIds">;
  */
 export function tokenEntropy(options: TokenEntropyOptions): Rows {
   const where = "tokenEntropy";
-  const given = readOptions(where, options, ENTROPY_OPTIONS);
-  checkLogits(where, given.logits);
-  // The entropy knows no sampled token; the kernel wants one, and any will do.
-  const tokenIds = new Int32Array(given.logits.rows);
-  return statisticsOf(where, { ...given, tokenIds }).entropy;
+  return statisticsOf(where, anyToken(where, readOptions(where, options, ENTROPY_OPTIONS))).entropy;
+}
+
+/** `tokenEntropy` off the event loop; the logits must stay as they are until it settles. */
+export async function tokenEntropyAsync(options: TokenEntropyOptions & Abortable): Promise<Rows> {
+  const where = "tokenEntropyAsync";
+  const given = readOptions(where, options, [...ENTROPY_OPTIONS, "signal"]);
+  return (await statisticsOfAsync(where, anyToken(where, given))).entropy;
+}
+
+/** The entropy knows no sampled token; the kernel wants one, and any will do. */
+function anyToken<O extends TokenEntropyOptions>(where: string, options: O) {
+  checkLogits(where, options.logits);
+  return { ...options, tokenIds: new Int32Array(options.logits.rows) };
 }

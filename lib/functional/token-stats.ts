@@ -74,16 +74,23 @@ export async function tokenStatsAsync(
   options: TokenStatsOptions & { readonly signal?: AbortSignal },
 ): Promise<TokenStatistics> {
   const where = "tokenStatsAsync";
-  const { signal, ...given } = readOptions(where, options, [...OPTIONS, "signal"]);
-  checkSignal(where, signal);
-  const args = prepare(where, given);
-  return recorded(args, await tokenStatsOpAsync(args, signal), given.gradDType);
+  return statisticsOfAsync(where, readOptions(where, options, [...OPTIONS, "signal"]));
 }
 
 /** The statistics for options that were read already, in the name of the verb that read them. */
 export function statisticsOf(where: string, options: TokenStatsOptions): TokenStatistics {
   const args = prepare(where, options);
   return recorded(args, tokenStatsOp(args), options.gradDType);
+}
+
+/** The same off the event loop. */
+export async function statisticsOfAsync(
+  where: string,
+  { signal, ...options }: TokenStatsOptions & { readonly signal?: AbortSignal },
+): Promise<TokenStatistics> {
+  checkSignal(where, signal);
+  const args = prepare(where, options);
+  return recorded(args, await tokenStatsOpAsync(args, signal), options.gradDType);
 }
 
 const OPTIONS: readonly (keyof TokenStatsOptions)[] = [

@@ -53,12 +53,8 @@ PAPO_HD void rebase(RowState& state, float reference_p, float reference_q) {
 
 PAPO_HD float larger(float a, float b) { return a > b ? a : b; }
 
-/// Joins the state of another part of the same row to `state`.
-PAPO_HD void merge(RowState& state, RowState other) {
-  const float reference_p = larger(state.reference_p, other.reference_p);
-  const float reference_q = larger(state.reference_q, other.reference_q);
-  rebase(state, reference_p, reference_q);
-  rebase(other, reference_p, reference_q);
+/// Adds the state of another part of the same row, at the same references.
+PAPO_HD void add(RowState& state, const RowState& other) {
   state.sum_p += other.sum_p;
   state.sum_q += other.sum_q;
   state.dot_p += other.dot_p;
@@ -67,6 +63,15 @@ PAPO_HD void merge(RowState& state, RowState other) {
   state.cross_q += other.cross_q;
   state.uncovered_p = larger(state.uncovered_p, other.uncovered_p);
   state.uncovered_q = larger(state.uncovered_q, other.uncovered_q);
+}
+
+/// The same at any references: both move to the larger ones first.
+PAPO_HD void merge(RowState& state, RowState other) {
+  const float reference_p = larger(state.reference_p, other.reference_p);
+  const float reference_q = larger(state.reference_q, other.reference_q);
+  rebase(state, reference_p, reference_q);
+  rebase(other, reference_p, reference_q);
+  add(state, other);
 }
 
 /// What a row of logits says, in nats; the order is that of the op's `statistics` lines.

@@ -1,7 +1,12 @@
 /** tokenStats and its two shorthands: what they give, their gradients through the tape, and the memory these go to. */
 import test from "ava";
 import { backward, backwardAsync, grad, valueAndGrad } from "../../lib/autograd/grad.js";
-import { selectiveLogSoftmax, tokenEntropy } from "../../lib/functional/log-probs.js";
+import {
+  selectiveLogSoftmax,
+  selectiveLogSoftmaxAsync,
+  tokenEntropy,
+  tokenEntropyAsync,
+} from "../../lib/functional/log-probs.js";
 import { reduceTokens } from "../../lib/functional/reduce.js";
 import {
   type PairStatistics,
@@ -274,6 +279,19 @@ test("the shorthands are the statistics of the same name", (t) => {
     logits,
   );
   t.true(elementsOf(gradient).some((value) => value !== 0));
+});
+
+test("the shorthands are the same off the event loop, and can be aborted", async (t) => {
+  const { logits, tokenIds, responseMask } = engineBatch({ vocabSize: 30 });
+  const options = { logits, responseMask, temperature: 0.7 };
+  const logProbs = await selectiveLogSoftmaxAsync({ ...options, tokenIds });
+  t.deepEqual(logProbs.data, selectiveLogSoftmax({ ...options, tokenIds }).data);
+  const entropy = await tokenEntropyAsync(options);
+  t.deepEqual(entropy.data, tokenEntropy(options).data);
+  const reason = new Error("enough");
+  const signal = AbortSignal.abort(reason);
+  t.is(await t.throwsAsync(selectiveLogSoftmaxAsync({ ...options, tokenIds, signal })), reason);
+  t.is(await t.throwsAsync(tokenEntropyAsync({ ...options, signal })), reason);
 });
 
 test("off the event loop statistics and gradients are the same to the last bit", async (t) => {

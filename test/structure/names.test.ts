@@ -2,6 +2,8 @@
 import { existsSync } from "node:fs";
 import test from "ava";
 import { binding } from "../../lib/addon/load.js";
+import { OBJECTIVE_DEFAULTS } from "../../lib/functional/papo-loss-options.js";
+import { objectiveNumbers } from "../../lib/reference/objective-numbers.js";
 import { filesBelow, ROOT, read } from "./files.js";
 
 const ops = binding().info().ops;
@@ -71,3 +73,15 @@ for (const op of ops) {
     );
   });
 }
+
+test("an objective's defaults are the same in the addon, the library and the reference", (t) => {
+  const native = ops.find(({ name }) => name === "token_objective")?.attributes ?? [];
+  const ofAddon = Object.fromEntries(
+    native
+      .filter(({ name }) => !INTERNAL_ATTRIBUTES.has(name))
+      .map((attribute) => [camel(attribute.name), attribute.default]),
+  );
+  t.deepEqual(ofAddon, { ...OBJECTIVE_DEFAULTS });
+  const { exactKlLimit, ...ofReference } = objectiveNumbers("names", {});
+  t.like({ ...ofReference, exactKlLimit: exactKlLimit ?? Number.POSITIVE_INFINITY }, ofAddon);
+});

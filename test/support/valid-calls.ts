@@ -133,9 +133,17 @@ export const CALLS: Readonly<Record<string, readonly [(fields: Fields) => unknow
       (f) => papo.selectiveLogSoftmax(f as never),
       () => ({ logits: logits(), tokenIds: [0, 3, 1], responseMask: [1, 1, 0], temperature: 1 }),
     ],
+    selectiveLogSoftmaxAsync: [
+      (f) => papo.selectiveLogSoftmaxAsync(f as never),
+      () => ({ logits: logits(), tokenIds: [0, 3, 1], signal: undefined }),
+    ],
     tokenEntropy: [
       (f) => papo.tokenEntropy(f as never),
       () => ({ logits: logits(), responseMask: [1, 1, 0], temperature: 1 }),
+    ],
+    tokenEntropyAsync: [
+      (f) => papo.tokenEntropyAsync(f as never),
+      () => ({ logits: logits(), responseMask: [1, 1, 0], signal: undefined }),
     ],
     papoLoss: [(f) => papo.papoLoss(f as never), papoLossOptions],
     papoLossAsync: [

@@ -1,8 +1,11 @@
 // The avx512_bf16 unit, compiled for its own target region.
 #if defined(__x86_64__)
 #define PAPO_HAS_AVX512_BF16
-// gcc 12's own AVX-512 header passes an undefined register on purpose and warns of it when inlined.
+// gcc 12's own AVX-512 header uses undefined registers on purpose, and warns of them when inlined (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#if !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
 
 #include "cpu/kernels/prelude.hpp"

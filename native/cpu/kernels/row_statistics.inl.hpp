@@ -147,18 +147,6 @@ inline float block_reference(const T* logits, std::size_t count, float inverse_t
   return larger(largest(highest) * inverse_temperature, kNoReference);
 }
 
-/// Adds a block to the row's state; both are at the same references.
-inline void add(RowState& state, const RowState& block) {
-  state.sum_p += block.sum_p;
-  state.sum_q += block.sum_q;
-  state.dot_p += block.dot_p;
-  state.dot_q += block.dot_q;
-  state.cross_p += block.cross_p;
-  state.cross_q += block.cross_q;
-  state.uncovered_p = larger(state.uncovered_p, block.uncovered_p);
-  state.uncovered_q = larger(state.uncovered_q, block.uncovered_q);
-}
-
 /// Calls `visit(p, q, count, offset, columns)` for each block of a row; the last may be a copy of the row's end,
 /// padded to a whole vector with -Infinity, so that nothing past the vocabulary is read.
 template <typename T, bool kMasked, typename Visit>
