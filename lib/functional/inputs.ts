@@ -1,4 +1,7 @@
-/** [rows] inputs in whatever form callers have them, brought to the one form the ops take. They are copied: they are few. */
+/**
+ * [rows] inputs in whatever form callers have them, brought to the one form the ops take. They are copied: they are few.
+ * They lie on the host whatever device the logits are on; a tensor on a device is refused, never fetched in silence.
+ */
 import { arrayLength, numbersOf } from "../core/arguments.js";
 import { allocate } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
@@ -168,7 +171,7 @@ function tensorValues(
     const what = `${name} to hold ${integers ? "a floating-point dtype" : "int32"}`;
     throw expected("ERR_DTYPE", where, what, dtype);
   }
-  const { data } = tensor.toNative(where, name);
+  const data = tensor.hostData(where, name);
   const values =
     dtype === "float16"
       ? fromFloat16(data as Uint16Array)

@@ -19,7 +19,7 @@ import { type Denominators, type Reduction, rowWeights } from "./row-weights.js"
 
 /** What the loss is computed on. All of it but the logits is constant for gradients. */
 export interface PapoLossBatch {
-  /** [rows, vocab] or [sequences, tokens, vocab]; receives gradient. */
+  /** [rows, vocab] or [sequences, tokens, vocab], on the host or a device; receives gradient, there. */
   readonly logits: Logits;
   /** The same tokens seen with the masked image; receives gradient with `maskedBranch: "differentiable"`. */
   readonly maskedLogits?: Logits | undefined;

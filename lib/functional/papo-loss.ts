@@ -9,7 +9,7 @@ import {
 } from "../ops/papo-loss.js";
 import { lossOfTerms, tokenObjective } from "../ops/token-objective.js";
 import { gradientCalls, tokenStatsGrad, tokenStatsGradAsync } from "../ops/token-stats-grad.js";
-import { gradientTensor } from "../tensor/gradient.js";
+import { disposeAll, gradientTensor } from "../tensor/gradient.js";
 import { type Logits, type Scalar, Tensor } from "../tensor/tensor.js";
 import { PAPO_LOSS_OPTIONS, type PapoLossOptions, papoLossArgs } from "./papo-loss-options.js";
 
@@ -29,7 +29,12 @@ export function papoLoss(options: PapoLossOptions): Scalar {
   const given = readOptions("papoLoss", options, PAPO_LOSS_OPTIONS);
   const args = papoLossArgs("papoLoss", given);
   const eager = eagerGradients(args, given.gradDType);
-  return recorded(args, papoLossOp({ ...args, ...eager }), eager, given.gradDType);
+  try {
+    return recorded(args, papoLossOp({ ...args, ...eager }), eager, given.gradDType);
+  } catch (error) {
+    disposeAll(Object.values(eager));
+    throw error;
+  }
 }
 
 /** `papoLoss` off the event loop; the logits must stay as they are until it settles. */
@@ -41,8 +46,13 @@ export async function papoLossAsync(
   checkSignal(where, signal);
   const args = papoLossArgs(where, given);
   const eager = eagerGradients(args, given.gradDType);
-  const result = await papoLossOpAsync({ ...args, ...eager }, signal);
-  return recorded(args, result, eager, given.gradDType);
+  try {
+    const result = await papoLossOpAsync({ ...args, ...eager }, signal);
+    return recorded(args, result, eager, given.gradDType);
+  } catch (error) {
+    disposeAll(Object.values(eager));
+    throw error;
+  }
 }
 
 /** Gradients made with the loss, d result / d loss taken as 1. */
@@ -58,10 +68,18 @@ function inputsOf({ logits, maskedLogits, attributes }: PapoLossArgs): (Logits |
 
 /** Memory for gradients that will be wanted fresh; one that is to be added to the caller's is made on the way back. */
 function eagerGradients(args: PapoLossArgs, dtype: "float32" | undefined): EagerGradients {
-  const [gradLogits, gradMaskedLogits] = inputsOf(args).map((input) => {
-    if (!isRecording() || !input?.requiresGrad || input.grad !== undefined) return undefined;
-    return gradientTensor(args.where, "grad", input, { dtype });
-  });
+  const made: (Tensor | undefined)[] = [];
+  try {
+    for (const input of inputsOf(args)) {
+      const wanted = isRecording() && input?.requiresGrad && input.grad === undefined;
+      const options = { dtype, overwritten: true };
+      made.push(wanted ? gradientTensor(args.where, "grad", input, options) : undefined);
+    }
+  } catch (error) {
+    disposeAll(made);
+    throw error;
+  }
+  const [gradLogits, gradMaskedLogits] = made;
   return { ...(gradLogits && { gradLogits }), ...(gradMaskedLogits && { gradMaskedLogits }) };
 }
 
@@ -75,15 +93,18 @@ function recorded(
     shape: [],
   });
   let ready: (Tensor | undefined)[] = [eager.gradLogits, eager.gradMaskedLogits];
-  /** Hands the eager gradients over, once: whoever gets them may write to them. */
+  /** Hands the eager gradients over, once: whoever gets them may write to them. What nobody takes is let go of. */
   const handOver = (gradScale: number, sinks: Sinks): boolean => {
-    const fits = sinks.every((sink, i) => !sink || (!sink.buffer && ready[i]));
-    if (gradScale !== 1 || !fits || sinks[0] === sinks[1]) return false;
-    sinks.forEach((sink, i) => {
-      if (sink) Object.assign(sink, { buffer: ready[i], accumulate: true });
-    });
+    const gradients = ready;
     ready = [];
-    return true;
+    const fits = sinks.every((sink, i) => !sink || (!sink.buffer && gradients[i]));
+    const isTaken = gradScale === 1 && fits && sinks[0] !== sinks[1];
+    gradients.forEach((buffer, i) => {
+      const sink = isTaken ? sinks[i] : undefined;
+      if (sink) Object.assign(sink, { buffer, accumulate: true });
+      else buffer?.dispose();
+    });
+    return isTaken;
   };
   const calls = (gradScale: number, sinks: Sinks) => {
     const hasMasked = (args.maskedLogits ?? args.maskedLogProbs) !== undefined;

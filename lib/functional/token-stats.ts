@@ -3,18 +3,20 @@ import { type Cotangents, type Entry, record, type Sinks } from "../autograd/tap
 import { checkNumber, checkSignal, checkText, readOptions } from "../core/arguments.js";
 import { COTANGENTS, type CotangentName, line, newLines, STATISTICS } from "../ops/lines.js";
 import {
+  type TokenLogits,
   type TokenStatsArgs,
   type TokenStatsResult,
   tokenStats as tokenStatsOp,
   tokenStatsAsync as tokenStatsOpAsync,
 } from "../ops/token-stats.js";
 import { gradientCalls, tokenStatsGrad, tokenStatsGradAsync } from "../ops/token-stats-grad.js";
+import type { VocabShard } from "../ops/token-stats-partial.js";
 import { type Logits, type Rows, Tensor } from "../tensor/tensor.js";
 import { type MaskInput, maskRows, type TokenIdsInput, tokenIdRows } from "./inputs.js";
 import { checkGradDType, checkLogits } from "./logits.js";
 
 export interface TokenStatsOptions {
-  /** [rows, vocab] or [sequences, tokens, vocab]; receives gradient. */
+  /** [rows, vocab] or [sequences, tokens, vocab], on the host or a device; receives gradient, there. */
   readonly logits: Logits;
   /** The same tokens seen with the masked image: same shape and dtype; receives gradient. */
   readonly maskedLogits?: Logits | undefined;
@@ -80,7 +82,7 @@ export async function tokenStatsAsync(
 /** The statistics for options that were read already, in the name of the verb that read them. */
 export function statisticsOf(where: string, options: TokenStatsOptions): TokenStatistics {
   const args = prepare(where, options);
-  return recorded(args, tokenStatsOp(args), options.gradDType);
+  return recordedStatistics(args, tokenStatsOp(args), options.gradDType);
 }
 
 /** The same off the event loop. */
@@ -90,7 +92,7 @@ export async function statisticsOfAsync(
 ): Promise<TokenStatistics> {
   checkSignal(where, signal);
   const args = prepare(where, options);
-  return recorded(args, await tokenStatsOpAsync(args, signal), options.gradDType);
+  return recordedStatistics(args, await tokenStatsOpAsync(args, signal), options.gradDType);
 }
 
 const OPTIONS: readonly (keyof TokenStatsOptions)[] = [
@@ -114,32 +116,42 @@ function prepare(where: string, options: TokenStatsOptions): TokenStatsArgs {
   return { where, logits, maskedLogits, tokenIds, responseMask, temperature, onInvalid };
 }
 
-function recorded(
-  args: TokenStatsArgs,
-  { statistics, invalid }: TokenStatsResult,
+/** The statistics with their way back to the logits, which may be a shard of those they were made of. */
+export function recordedStatistics(
+  args: TokenLogits & VocabShard,
+  result: TokenStatsResult,
   gradDType: "float32" | undefined,
 ): TokenStatistics {
-  const names = args.maskedLogits ? COTANGENTS : (["logProbs", "entropy"] as const);
-  // Copies: what a caller writes into a result must not reach the statistics that the gradient is made from.
-  const tensors = names.map((name) => {
+  const hasMasked = args.maskedLogits !== undefined;
+  const tensors = constantStatistics(args.where, hasMasked, result);
+  const names = namesOf(hasMasked);
+  const outputs = names.map((name) => (tensors as PairStatistics)[name]);
+  const responseMask = usableRows(args.responseMask, result.invalid);
+  record(entryOf({ ...args, responseMask }, result.statistics, names, outputs, gradDType));
+  return tensors;
+}
+
+/** The statistics as tensors without history. */
+export function constantStatistics(
+  where: string,
+  hasMasked: boolean,
+  { statistics, invalid }: TokenStatsResult,
+): TokenStatistics {
+  // Copies: what a caller writes into a result must not reach the statistics that a gradient is made from.
+  const tensors = namesOf(hasMasked).map((name) => {
     const values = line(statistics, STATISTICS, name).slice();
-    return new Tensor<"float64", 1>(args.where, values, { shape: [values.length] });
+    return [name, new Tensor<"float64", 1>(where, values, { shape: [values.length] })] as const;
   });
-  record(
-    entryOf(
-      { ...args, responseMask: usable(args, invalid) },
-      statistics,
-      names,
-      tensors,
-      gradDType,
-    ),
-  );
-  const result = Object.fromEntries(names.map((name, i) => [name, tensors[i]]));
+  const result = Object.fromEntries(tensors);
   return { ...result, ...(invalid && { invalid }) } as unknown as TokenStatistics;
 }
 
+function namesOf(hasMasked: boolean): readonly CotangentName[] {
+  return hasMasked ? COTANGENTS : ["logProbs", "entropy"];
+}
+
 function entryOf(
-  args: TokenStatsArgs,
+  args: TokenLogits & VocabShard,
   statistics: Float64Array,
   names: readonly CotangentName[],
   outputs: readonly Rows[],
@@ -166,12 +178,10 @@ function entryOf(
 }
 
 /** The rows that count once those found unusable are taken away. */
-function usable(
-  { responseMask, logits }: TokenStatsArgs,
+export function usableRows(
+  responseMask: Int32Array | undefined,
   invalid: Int32Array | undefined,
 ): Int32Array | undefined {
   if (invalid === undefined) return responseMask;
-  return Int32Array.from({ length: logits.rows }, (_, row) =>
-    invalid[row] === 1 ? 0 : (responseMask?.[row] ?? 1),
-  );
+  return invalid.map((flag, row) => (flag === 1 ? 0 : (responseMask?.[row] ?? 1)));
 }

@@ -27,6 +27,25 @@ export const COTANGENTS = [
 export type CotangentName = (typeof COTANGENTS)[number];
 
 /**
+ * Lines of `states` [12, rows]: what the logits of a part of the vocabulary say about a token, mergeable. Sums over the
+ * part of e = exp(z − reference), of e · (z − reference), and of e times the difference of both policies.
+ */
+export const STATES = [
+  "reference",
+  "maskedReference",
+  "sum",
+  "maskedSum",
+  "dot",
+  "maskedDot",
+  "cross",
+  "maskedCross",
+  "uncovered",
+  "maskedUncovered",
+  "chosen",
+  "maskedChosen",
+] as const;
+
+/**
  * Lines of `terms` [12, rows]: the value of each term (no coefficient, no weight); the importance ratio;
  * which clip fired (0 none, 1 low, 2 high, 3 dual); and per term the sum of |cotangent|, coefficient and weight included.
  */

@@ -145,7 +145,7 @@ function pointwise(
 
 function elementsOf(name: string, operand: Operand<0 | 1>, size: number): Float64Array {
   if (typeof operand === "number") return new Float64Array(size).fill(operand);
-  return (operand.toNative(name, "operand").data as Float64Array).subarray(0, size);
+  return operand.hostData(name, "operand").subarray(0, size);
 }
 
 /** The shape that all tensors among the operands share; that of a scalar if all are numbers. */

@@ -9,7 +9,7 @@ import { type Rows, type Scalar, Tensor } from "../tensor/tensor.js";
  * A weight of 0 takes its value away altogether, NaN and Infinity too.
  */
 export function reduceTokens(where: string, values: Rows, weights: Float64Array): Scalar {
-  const { data } = values.toNative(where, "values");
+  const data = values.hostData(where, "values");
   if (weights.length !== values.rows) {
     throw expected("ERR_SHAPE", where, `values [${weights.length}]`, `[${values.rows}]`);
   }

@@ -1,25 +1,24 @@
-/** The only caller of the addon: camelCase in, snake_case across, and errors back as PapoError. */
-import type { NativeTensor } from "../addon/binding.js";
+/** The only caller of native ops: camelCase in, snake_case across, and errors back as PapoError. */
+import type { NativeStream, NativeTensor } from "../addon/binding.js";
 import { binding } from "../addon/load.js";
-import { PapoError, type PapoErrorCode } from "../core/errors.js";
+import { callNative, papoErrorOf } from "../addon/native-error.js";
+import { nativeStream } from "../cuda/current.js";
+import type { TensorArgument } from "../tensor/tensor.js";
 
 /** One call of a native op; names of arguments and attributes are those of its spec, in camelCase. */
 export interface OpCall {
   readonly op: string;
   /** The public verb that called, which messages begin with. */
   readonly where: string;
-  readonly inputs: Readonly<Record<string, NativeTensor | undefined>>;
-  readonly outputs: Readonly<Record<string, NativeTensor | undefined>>;
+  readonly inputs: Readonly<Record<string, TensorArgument | undefined>>;
+  readonly outputs: Readonly<Record<string, TensorArgument | undefined>>;
   readonly attributes: Readonly<Record<string, number | string | boolean>>;
 }
 
-/** Runs an op on this thread (and the pool's). */
+/** Runs an op on this thread (and the pool's), or on the device its tensors lie on; it has finished when this returns. */
 export function runOp(call: OpCall): void {
-  try {
-    binding().run(...bridgeArguments(call));
-  } catch (error) {
-    throw wrapped(call.where, error);
-  }
+  const stream = streamOf(call);
+  callNative(call.where, () => binding().run(...bridgeArguments(call), stream));
 }
 
 /**
@@ -29,14 +28,15 @@ export function runOp(call: OpCall): void {
  */
 export async function runOpAsync(call: OpCall, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
+  const stream = streamOf(call);
   const cancel = signal && new Int32Array(1);
   const onAbort = () => cancel?.fill(1);
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    await binding().runAsync(...bridgeArguments(call), cancel);
+    await binding().runAsync(...bridgeArguments(call), cancel, stream);
   } catch (error) {
     signal?.throwIfAborted();
-    throw wrapped(call.where, error);
+    throw papoErrorOf(call.where, error);
   } finally {
     signal?.removeEventListener("abort", onAbort);
   }
@@ -50,6 +50,17 @@ export function rowsTensor(data: Float64Array | Int32Array | undefined): NativeT
   if (data === undefined) return undefined;
   const dtype = data instanceof Int32Array ? "int32" : "float64";
   return { data, dtype, rows: data.length, columns: 1, rowPitch: 1 };
+}
+
+/** The stream in force on the device of the call, if its tensors lie on one. */
+function streamOf({ where, inputs, outputs }: OpCall): NativeStream | undefined {
+  for (const tensors of [inputs, outputs]) {
+    for (const name in tensors) {
+      const device = tensors[name]?.device;
+      if (device !== undefined && device !== "cpu") return nativeStream(where, device);
+    }
+  }
+  return undefined;
 }
 
 function bridgeArguments({ op, inputs, outputs, attributes }: OpCall) {
@@ -82,13 +93,4 @@ function snakeCase(name: string): string {
     spelled.set(name, snake);
   }
   return snake;
-}
-
-/** Native messages begin with the op's name; the caller knows the public verb instead. */
-function wrapped(where: string, error: unknown): unknown {
-  if (error instanceof PapoError || !(error instanceof Error)) return error;
-  const { code, row } = error as { code?: PapoErrorCode; row?: number };
-  const message = `[${where}] ${error.message.replace(/^\[[^\]]*\] /, "")}`;
-  const options = row === undefined ? { cause: error } : { cause: error, row };
-  return new PapoError(code?.startsWith("ERR_") ? code : "ERR_INTERNAL", message, options);
 }

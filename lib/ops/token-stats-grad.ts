@@ -1,14 +1,15 @@
 /** The op `token_stats_grad`: gradients of both sets of logits from the cotangents of their statistics. */
 import type { Sink } from "../autograd/sink.js";
 import type { Sinks } from "../autograd/tape.js";
-import { fillZero, gradientTensor } from "../tensor/gradient.js";
+import { disposeAll, fillZero, gradientTensor } from "../tensor/gradient.js";
 import type { Logits, Tensor } from "../tensor/tensor.js";
 import { COTANGENTS, linesTensor, STATISTICS } from "./lines.js";
 import { type OpCall, runOp, runOpAsync } from "./run-op.js";
 import { logitsInputs, type TokenLogits } from "./token-stats.js";
+import { shardAttributes, type VocabShard } from "./token-stats-partial.js";
 
-export interface StatisticsCotangents extends TokenLogits {
-  /** [8, rows], as `tokenStats` gave them for these very logits. */
+export interface StatisticsCotangents extends TokenLogits, VocabShard {
+  /** [8, rows], as `tokenStats` gave them for these very logits, or those of the vocabulary that they are a shard of. */
   readonly statistics: Float64Array;
   /** [6, rows], lines COTANGENTS: d loss / d statistic. */
   readonly cotangents: Float64Array;
@@ -50,7 +51,7 @@ function prepare(args: TokenStatsGradArgs): OpCall {
       gradLogits: args.gradLogits?.toNative(where, "gradLogits"),
       gradMaskedLogits: args.gradMaskedLogits?.toNative(where, "gradMaskedLogits"),
     },
-    attributes: { temperature, gradScale, accumulate },
+    attributes: { temperature, gradScale, accumulate, ...shardAttributes(args) },
   };
 }
 
@@ -72,11 +73,17 @@ export function* gradientCalls(
   for (const [own, masked] of groups) {
     if (own === undefined && masked === undefined) continue;
     const accumulate = Boolean(own?.accumulate || masked?.accumulate);
-    const gradLogits = target(own, args.logits, accumulate, dtype);
-    const gradMaskedLogits = target(masked, args.maskedLogits, accumulate, dtype);
-    yield { ...args, gradLogits, gradMaskedLogits, accumulate };
-    fill(own, gradLogits);
-    fill(masked, gradMaskedLogits);
+    const fresh: Tensor[] = [];
+    try {
+      const gradLogits = target(own, args.logits, accumulate, dtype, fresh);
+      const gradMaskedLogits = target(masked, args.maskedLogits, accumulate, dtype, fresh);
+      yield { ...args, gradLogits, gradMaskedLogits, accumulate };
+      fill(own, gradLogits);
+      fill(masked, gradMaskedLogits);
+      fresh.length = 0;
+    } finally {
+      disposeAll(fresh);
+    }
   }
 }
 
@@ -85,10 +92,16 @@ function target(
   logits: Logits | undefined,
   accumulate: boolean,
   dtype: "float32" | undefined,
+  fresh: Tensor[],
 ): Tensor | undefined {
   if (sink === undefined || logits === undefined) return undefined;
   const { buffer } = sink;
-  if (buffer === undefined) return gradientTensor("backward", "grad", logits, { dtype });
+  if (buffer === undefined) {
+    const options = { dtype, overwritten: !accumulate };
+    const gradient = gradientTensor("backward", "grad", logits, options);
+    fresh.push(gradient);
+    return gradient;
+  }
   // The kernel adds to both of its outputs or to neither, so the one that is to be overwritten starts at 0.
   if (accumulate && !sink.accumulate) fillZero(buffer);
   return buffer;

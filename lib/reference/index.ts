@@ -46,6 +46,7 @@ export {
   type TokenStatsOptions,
   tokenStats,
 } from "./token-stats.js";
+export { type TokenStatsFinishOptions, tokenStatsFinish } from "./token-stats-finish.js";
 export {
   COTANGENTS,
   type CotangentName,
@@ -54,3 +55,11 @@ export {
   type TokenStatsGradOptions,
   tokenStatsGrad,
 } from "./token-stats-grad.js";
+export { type TokenStatsMergeOptions, tokenStatsMerge } from "./token-stats-merge.js";
+export {
+  STATES,
+  type StateName,
+  type TokenStates,
+  type TokenStatsPartialOptions,
+  tokenStatsPartial,
+} from "./token-stats-partial.js";

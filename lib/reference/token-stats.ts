@@ -117,8 +117,16 @@ export function entropyOf({ probs, logProbs }: Distribution): number {
   return entropy;
 }
 
-/** Checks everything but whether the logits make distributions; gives the rows that count. */
-export function checkLogitsInput(where: string, options: LogitsInput): Uint8Array {
+/**
+ * Checks everything but whether the logits make distributions; gives the rows that count.
+ *
+ * @param tokens  of the vocabulary that the ids count over, where the logits are only a part of it
+ */
+export function checkLogitsInput(
+  where: string,
+  options: LogitsInput,
+  tokens: number = options?.vocabSize,
+): Uint8Array {
   checkObject(where, "options", options);
   const {
     tokenIds,
@@ -129,7 +137,7 @@ export function checkLogitsInput(where: string, options: LogitsInput): Uint8Arra
     temperature = 1,
   } = options;
   checkCount(where, "rows", rows);
-  checkNumber(where, "vocabSize", vocabSize, "a positive integer", isPositiveInteger);
+  checkVocabSize(where, vocabSize);
   checkNumber(
     where,
     "rowPitch",
@@ -153,8 +161,8 @@ export function checkLogitsInput(where: string, options: LogitsInput): Uint8Arra
   for (let row = 0; row < rows; row++) {
     if (!counted[row]) continue;
     const token = tokenIds[row] as number;
-    if (!(Number.isInteger(token) && token >= 0 && token < vocabSize)) {
-      const what = `tokenIds[${row}] in 0…${vocabSize - 1}`;
+    if (!(Number.isInteger(token) && token >= 0 && token < tokens)) {
+      const what = `tokenIds[${row}] in 0…${tokens - 1}`;
       throw expected("ERR_RANGE", where, what, describe(token));
     }
     for (const name of LOGITS) {
@@ -164,6 +172,10 @@ export function checkLogitsInput(where: string, options: LogitsInput): Uint8Arra
     }
   }
   return counted;
+}
+
+export function checkVocabSize(where: string, vocabSize: number): void {
+  checkNumber(where, "vocabSize", vocabSize, "a positive integer", isPositiveInteger);
 }
 
 /** The distribution of one row; undefined where the row is none, or that input is absent. */

@@ -19,8 +19,10 @@ enum class Code {
   not_finite,
   disposed,
   buffer,
+  device_mismatch,
   device_unavailable,
   unsupported,
+  cuda,
   out_of_memory,
   aborted,
   internal,
@@ -45,10 +47,14 @@ constexpr const char* name_of(Code code) {
       return "ERR_DISPOSED";
     case Code::buffer:
       return "ERR_BUFFER";
+    case Code::device_mismatch:
+      return "ERR_DEVICE_MISMATCH";
     case Code::device_unavailable:
       return "ERR_DEVICE_UNAVAILABLE";
     case Code::unsupported:
       return "ERR_UNSUPPORTED";
+    case Code::cuda:
+      return "ERR_CUDA";
     case Code::out_of_memory:
       return "ERR_OUT_OF_MEMORY";
     case Code::aborted:

@@ -43,6 +43,11 @@ Status token_stats_kernel(const OpCall& call) {
   return run_rows(call, token_stats::bind(call), call.vocab, table_of(active).token_stats);
 }
 
+Status token_stats_partial_kernel(const OpCall& call) {
+  return run_rows(call, token_stats_partial::bind(call), call.vocab,
+                  table_of(active).token_stats_partial);
+}
+
 Status token_stats_grad_kernel(const OpCall& call) {
   const token_stats_grad::Params params = token_stats_grad::bind(call);
   Status status = run_rows(call, params, call.vocab, table_of(active).token_stats_grad);
@@ -63,8 +68,20 @@ Status papo_loss_kernel(const OpCall& call) {
   return status;
 }
 
+/// Of an op that has only [rows] data: about as many logits' worth of work.
+constexpr std::size_t kCostOfARow = 256;
+
+Status token_stats_merge_kernel(const OpCall& call) {
+  return run_rows(call, token_stats_merge::bind(call), kCostOfARow,
+                  table_of(active).token_stats_merge);
+}
+
+Status token_stats_finish_kernel(const OpCall& call) {
+  return run_rows(call, token_stats_finish::bind(call), kCostOfARow,
+                  table_of(active).token_stats_finish);
+}
+
 Status token_objective_kernel(const OpCall& call) {
-  constexpr std::size_t kCostOfARow = 256;  // about as many logits' worth of work
   return run_rows(call, token_objective_op::bind(call), kCostOfARow,
                   table_of(active).token_objective);
 }
@@ -96,6 +113,9 @@ Status register_cpu_kernels(Registry& registry) {
   Status status = choose_isa(active);
   if (!status.ok()) return status;
   registry.add_kernel("token_stats", DeviceKind::cpu, token_stats_kernel);
+  registry.add_kernel("token_stats_partial", DeviceKind::cpu, token_stats_partial_kernel);
+  registry.add_kernel("token_stats_merge", DeviceKind::cpu, token_stats_merge_kernel);
+  registry.add_kernel("token_stats_finish", DeviceKind::cpu, token_stats_finish_kernel);
   registry.add_kernel("token_stats_grad", DeviceKind::cpu, token_stats_grad_kernel);
   registry.add_kernel("token_objective", DeviceKind::cpu, token_objective_kernel);
   registry.add_kernel("papo_loss", DeviceKind::cpu, papo_loss_kernel);

@@ -6,12 +6,20 @@
 #include "core/status.hpp"
 #include "ops/papo_loss.hpp"
 #include "ops/token_stats.hpp"
+#include "ops/token_stats_finish.hpp"
 #include "ops/token_stats_grad.hpp"
+#include "ops/token_stats_merge.hpp"
+#include "ops/token_stats_partial.hpp"
 
 namespace papo::cpu {
 
 struct IsaTable {
   Status (*token_stats)(const token_stats::Params&, std::size_t begin, std::size_t end);
+  Status (*token_stats_partial)(const token_stats_partial::Params&, std::size_t begin,
+                                std::size_t end);
+  Status (*token_stats_merge)(const token_stats_merge::Params&, std::size_t begin, std::size_t end);
+  Status (*token_stats_finish)(const token_stats_finish::Params&, std::size_t begin,
+                               std::size_t end);
   Status (*token_stats_grad)(const token_stats_grad::Params&, std::size_t begin, std::size_t end);
   Status (*token_objective)(const token_objective_op::Params&, std::size_t begin, std::size_t end);
   Status (*papo_loss)(const papo_loss::Params&, std::size_t begin, std::size_t end);

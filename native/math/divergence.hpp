@@ -44,11 +44,10 @@ struct KlEstimate {
   double slope_other = 0;
 };
 
-/// `ratio` and `ratio_slope` (d ratio / d log_prob) are used by `unbiased` only.
-PAPO_HD KlEstimate sampled_kl(KlEstimator estimator, double log_prob, double other, double ratio,
-                              double ratio_slope, double log_ratio_limit, double kl_limit) {
-  const LimitedDifference x = limited_difference(other, log_prob, log_ratio_limit);
-  const double growth = expm1(x.value);
+/// `x` is other - log_prob and `growth` e^x - 1; `ratio` and `ratio_slope` (d ratio / d log_prob) are used by
+/// `unbiased` only.
+PAPO_HD KlEstimate sampled_kl(KlEstimator estimator, LimitedDifference x, double growth,
+                              double ratio, double ratio_slope, double kl_limit) {
   double k3 = growth - x.value;
   bool k3_free = x.free;
   if (k3 > kl_limit) {
@@ -84,6 +83,12 @@ PAPO_HD KlEstimate sampled_kl(KlEstimator estimator, double log_prob, double oth
       break;
   }
   return {value, -slope_other, slope_other};
+}
+
+PAPO_HD KlEstimate sampled_kl(KlEstimator estimator, double log_prob, double other, double ratio,
+                              double ratio_slope, double log_ratio_limit, double kl_limit) {
+  const LimitedDifference x = limited_difference(other, log_prob, log_ratio_limit);
+  return sampled_kl(estimator, x, expm1(x.value), ratio, ratio_slope, kl_limit);
 }
 
 }  // namespace papo

@@ -30,15 +30,30 @@ PAPO_HD double weighted(double cotangent, double statistic) {
   return cotangent == 0 ? 0 : cotangent * statistic;
 }
 
+/// log of the sum of e^t: what the log-sum-exp holds beyond the reference.
+PAPO_HD double rest_of(double log_sum_exp, float reference) {
+  return log_sum_exp - static_cast<double>(reference);
+}
+
+/// The exponentials that a row's coefficients take, which a GPU takes side by side.
+struct RowPowers {
+  double share_p = 0;  ///< e^-rest: what makes a probability of e_p
+  double share_q = 0;  ///< 0 without a masked policy, like all of q
+  double p = 0;        ///< e^log_prob
+  double q = 0;
+  double p_less_1 = 0;  ///< e^log_prob - 1; at p near 1 the plain difference has no digits left
+  double q_less_1 = 0;
+};
+
 /// `scale` multiplies everything (the gradient scale over the temperature).
 PAPO_HD RowGradient row_gradient(const TokenStatistics& s, const TokenCotangents& c,
                                  float reference_p, float reference_q, double scale,
-                                 bool has_masked) {
+                                 bool has_masked, const RowPowers& powers) {
   RowGradient g;
-  const double rest_p = s.log_sum_exp - static_cast<double>(reference_p);
-  const double rest_q = s.masked_log_sum_exp - static_cast<double>(reference_q);
-  const double scale_p = scale * exp(-rest_p);
-  const double scale_q = has_masked ? scale * exp(-rest_q) : 0;
+  const double rest_p = rest_of(s.log_sum_exp, reference_p);
+  const double rest_q = rest_of(s.masked_log_sum_exp, reference_q);
+  const double scale_p = scale * powers.share_p;
+  const double scale_q = has_masked ? scale * powers.share_q : 0;
   const double drift = has_masked ? rest_p - rest_q : 0;
   const double c_kl = has_masked ? c.kl : 0;
   const double c_reverse = has_masked ? c.reverse_kl : 0;
@@ -48,14 +63,13 @@ PAPO_HD RowGradient row_gradient(const TokenStatistics& s, const TokenCotangents
   g.p_own = -scale_p * c.entropy;
   g.p_cross = scale_p * c_kl;
   g.p_other = -scale_q * c_reverse;
-  // 1 - p by expm1: at p near 1 the plain difference has no digits left.
-  const double p = exp(s.log_prob);
-  const double q = has_masked ? exp(s.masked_log_prob) : 0;
+  const double p = powers.p;
+  const double q = has_masked ? powers.q : 0;
   // A chosen token that one policy holds impossible has no ratio; the KL it makes infinite has no gradient.
   const double difference = s.log_prob - s.masked_log_prob;
   const double log_ratio = std::isfinite(difference) ? difference : 0;
   g.chosen_p =
-      scale * (-c.log_prob * expm1(s.log_prob) - p * (weighted(c.entropy, s.log_prob + s.entropy)) +
+      scale * (-c.log_prob * powers.p_less_1 - p * (weighted(c.entropy, s.log_prob + s.entropy)) +
                p * (weighted(c_kl, log_ratio) - weighted(c_kl, s.kl)) + c_reverse * (p - q));
   if (!has_masked) return g;
 
@@ -64,11 +78,26 @@ PAPO_HD RowGradient row_gradient(const TokenStatistics& s, const TokenCotangents
   g.q_own = -scale_q * c.masked_entropy;
   g.q_cross = -scale_q * c_reverse;
   g.q_other = -scale_p * c_kl;
-  g.chosen_q = scale * (-c.masked_log_prob * expm1(s.masked_log_prob) -
+  g.chosen_q = scale * (-c.masked_log_prob * powers.q_less_1 -
                         q * (weighted(c.masked_entropy, s.masked_log_prob + s.masked_entropy)) -
                         q * (weighted(c_reverse, log_ratio) + weighted(c_reverse, s.reverse_kl)) +
                         c_kl * (q - p));
   return g;
+}
+
+PAPO_HD RowGradient row_gradient(const TokenStatistics& s, const TokenCotangents& c,
+                                 float reference_p, float reference_q, double scale,
+                                 bool has_masked) {
+  RowPowers powers;
+  powers.share_p = exp(-rest_of(s.log_sum_exp, reference_p));
+  powers.p = exp(s.log_prob);
+  powers.p_less_1 = expm1(s.log_prob);
+  if (has_masked) {
+    powers.share_q = exp(-rest_of(s.masked_log_sum_exp, reference_q));
+    powers.q = exp(s.masked_log_prob);
+    powers.q_less_1 = expm1(s.masked_log_prob);
+  }
+  return row_gradient(s, c, reference_p, reference_q, scale, has_masked, powers);
 }
 
 }  // namespace papo

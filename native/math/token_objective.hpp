@@ -79,19 +79,43 @@ struct TokenObjective {
   bool finite = true;
 };
 
+/// The differences of log-probs that a token's terms take exponentials of; 0 where a term is not there.
+struct LogRatios {
+  LimitedDifference old = {0, true};     ///< log_prob - old_log_prob
+  LimitedDifference ref = {0, true};     ///< ref_log_prob - log_prob
+  LimitedDifference masked = {0, true};  ///< masked_log_prob - log_prob
+};
+
+/// Those exponentials, which a GPU takes side by side.
+struct Ratios {
+  double old = 1;            ///< e^old
+  double ref_less_1 = 0;     ///< e^ref - 1
+  double masked_less_1 = 0;  ///< e^masked - 1
+};
+
+PAPO_HD LogRatios log_ratios(const ObjectiveParams& params, const TokenStatistics& statistics,
+                             const TokenInputs& token) {
+  LogRatios result;
+  const double log_prob = statistics.log_prob;
+  const double limit = params.log_ratio_limit;
+  if (token.has_old) result.old = limited_difference(log_prob, token.old_log_prob, limit);
+  if (token.has_ref) result.ref = limited_difference(token.ref_log_prob, log_prob, limit);
+  if (token.has_masked && !is_exact(params.perception_kl_estimator)) {
+    result.masked = limited_difference(statistics.masked_log_prob, log_prob, limit);
+  }
+  return result;
+}
+
 PAPO_HD TokenObjective token_objective(const ObjectiveParams& params,
-                                       const TokenStatistics& statistics,
-                                       const TokenInputs& token) {
+                                       const TokenStatistics& statistics, const TokenInputs& token,
+                                       const LogRatios& logs, const Ratios& ratios) {
   TokenObjective result;
   TokenTerms& terms = result.terms;
   TokenCotangents& cotangents = result.cotangents;
   const double log_prob = statistics.log_prob;
 
-  const LimitedDifference log_ratio =
-      token.has_old ? limited_difference(log_prob, token.old_log_prob, params.log_ratio_limit)
-                    : LimitedDifference{0, true};
-  const double ratio = exp(log_ratio.value);
-  const double ratio_slope = log_ratio.free ? ratio : 0;
+  const double ratio = ratios.old;
+  const double ratio_slope = logs.old.free ? ratio : 0;
   terms.ratio = ratio;
 
   const SurrogateTerm surrogate =
@@ -102,9 +126,8 @@ PAPO_HD TokenObjective token_objective(const ObjectiveParams& params,
   terms.grad_surrogate = fabs(cotangents.log_prob);
 
   if (token.has_ref) {
-    const KlEstimate ref_kl =
-        sampled_kl(params.ref_kl_estimator, log_prob, token.ref_log_prob, ratio, ratio_slope,
-                   params.log_ratio_limit, params.kl_limit);
+    const KlEstimate ref_kl = sampled_kl(params.ref_kl_estimator, logs.ref, ratios.ref_less_1,
+                                         ratio, ratio_slope, params.kl_limit);
     terms.ref_kl = ref_kl.value;
     const double slope = token.weight * params.ref_kl_coef * ref_kl.slope_log_prob;
     cotangents.log_prob += slope;
@@ -132,9 +155,8 @@ PAPO_HD TokenObjective token_objective(const ObjectiveParams& params,
     (reverse ? cotangents.reverse_kl : cotangents.kl) = slope;
     terms.grad_perception_kl = fabs(slope);
   } else {
-    const KlEstimate kl =
-        sampled_kl(params.perception_kl_estimator, log_prob, statistics.masked_log_prob, ratio,
-                   ratio_slope, params.log_ratio_limit, params.kl_limit);
+    const KlEstimate kl = sampled_kl(params.perception_kl_estimator, logs.masked,
+                                     ratios.masked_less_1, ratio, ratio_slope, params.kl_limit);
     terms.perception_kl = kl.value;
     const double slope = perception_scale * kl.slope_log_prob;
     const double masked_slope = masked_on * perception_scale * kl.slope_other;
@@ -152,6 +174,14 @@ PAPO_HD TokenObjective token_objective(const ObjectiveParams& params,
   terms.grad_masked_entropy =
       fabs(masked_scale * (masked_entropy.slope_log_prob + masked_entropy.slope_entropy));
   return result;
+}
+
+PAPO_HD TokenObjective token_objective(const ObjectiveParams& params,
+                                       const TokenStatistics& statistics,
+                                       const TokenInputs& token) {
+  const LogRatios logs = log_ratios(params, statistics, token);
+  return token_objective(params, statistics, token, logs,
+                         {exp(logs.old.value), expm1(logs.ref.value), expm1(logs.masked.value)});
 }
 
 }  // namespace papo

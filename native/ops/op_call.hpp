@@ -29,6 +29,8 @@ struct OpCall {
   TensorView inputs[kMaxTensors];
   TensorView outputs[kMaxTensors];
   double attributes[kMaxAttributes] = {};
+  /// The `cudaStream_t` that device work goes to; null is the device's default stream.
+  void* stream = nullptr;
   Cancellation cancellation;
 };
 

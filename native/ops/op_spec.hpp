@@ -87,11 +87,18 @@ inline constexpr const char* kStatisticLines[] = {
     "kl",        "reverse_kl",       "log_sum_exp", "masked_log_sum_exp"};
 inline constexpr const char* kCotangentLines[] = {
     "log_probs", "masked_log_probs", "entropy", "masked_entropy", "kl", "reverse_kl"};
+/// The state of a row over a part of the vocabulary (RowState), in the order of `store_state`.
+inline constexpr const char* kStateLines[] = {
+    "reference", "masked_reference", "sum",       "masked_sum",       "dot",    "masked_dot",
+    "cross",     "masked_cross",     "uncovered", "masked_uncovered", "chosen", "masked_chosen"};
 inline constexpr const char* kTermLines[] = {"surrogate",      "ref_kl",
                                              "perception_kl",  "entropy",
                                              "masked_entropy", "ratio",
                                              "clip",           "grad_surrogate",
                                              "grad_ref_kl",    "grad_perception_kl",
                                              "grad_entropy",   "grad_masked_entropy"};
+
+/// What a counted row does whose logits are no distribution: fail the call, or be marked and give 0.
+inline constexpr const char* kOnInvalidChoices[] = {"error", "skip"};
 
 }  // namespace papo

@@ -5,7 +5,10 @@
 #include "ops/papo_loss.hpp"
 #include "ops/token_objective.hpp"
 #include "ops/token_stats.hpp"
+#include "ops/token_stats_finish.hpp"
 #include "ops/token_stats_grad.hpp"
+#include "ops/token_stats_merge.hpp"
+#include "ops/token_stats_partial.hpp"
 
 namespace papo {
 namespace {
@@ -21,6 +24,23 @@ std::string show_dtypes(DTypeSet dtypes) {
     text += (text.empty() ? "" : ", ") + std::string(name_of(dtype));
   }
   return text;
+}
+
+/// Where the vocabulary is, the device; where the rows are, the host. `logits` is the first tensor of the call.
+Status check_device(const std::string& where, const TensorSpec& spec, const TensorView& view,
+                    const TensorSpec& first_spec, const TensorView& first) {
+  const std::string name = camel_case(spec.name);
+  if (spec.layout != Layout::matrix && view.device != Device{}) {
+    return expected(Code::device_mismatch, where,
+                    name + " on " + name_of(Device{}) + ", where numbers per token stay",
+                    name_of(view.device));
+  }
+  if (spec.layout == Layout::matrix && view.device != first.device) {
+    return expected(Code::device_mismatch, where,
+                    name + " on " + name_of(first.device) + " like " + camel_case(first_spec.name),
+                    name_of(view.device));
+  }
+  return {};
 }
 
 Status check_tensor(const OpCall& call, const TensorSpec& spec, const TensorView& view) {
@@ -51,11 +71,19 @@ Status check_tensor(const OpCall& call, const TensorSpec& spec, const TensorView
                     name + " to have a row pitch of at least " + std::to_string(columns),
                     std::to_string(view.row_pitch));
   }
-  return {};
+  // A kernel on a device would die of it, and the process with it.
+  const std::size_t past = reinterpret_cast<std::uintptr_t>(view.data) % size_of(view.dtype);
+  if (past != 0) {
+    return expected(
+        Code::argument, where,
+        name + " to begin at a multiple of " + std::to_string(size_of(view.dtype)) + " bytes",
+        std::to_string(past) + " past one");
+  }
+  return check_device(where, spec, view, call.spec->inputs[0], call.inputs[0]);
 }
 
 bool overlap(const TensorView& a, const TensorView& b) {
-  if (!a.present() || !b.present()) return false;
+  if (!a.present() || !b.present() || a.device != b.device) return false;
   const auto a_begin = reinterpret_cast<std::uintptr_t>(a.data);
   const auto b_begin = reinterpret_cast<std::uintptr_t>(b.data);
   return a_begin < b_begin + b.span_bytes() && b_begin < a_begin + a.span_bytes();
@@ -132,6 +160,9 @@ Status check_call(const OpCall& call) {
 Registry::Registry() {
   entries_ = {
       {&token_stats::kSpec, token_stats::check},
+      {&token_stats_partial::kSpec, token_stats_partial::check},
+      {&token_stats_merge::kSpec, token_stats_merge::check},
+      {&token_stats_finish::kSpec, token_stats_finish::check},
       {&token_stats_grad::kSpec, token_stats_grad::check},
       {&token_objective_op::kSpec, token_objective_op::check},
       {&papo_loss::kSpec, papo_loss::check},
@@ -159,8 +190,8 @@ Status Registry::run(const OpEntry& entry, const OpCall& call) const {
   const DeviceKind device = call.inputs[0].device.kind;
   const Kernel kernel = device == DeviceKind::cpu ? entry.cpu : entry.cuda;
   if (kernel == nullptr) {
-    return {Code::device_unavailable,
-            "[" + camel_case(entry.spec->name) + "] has no kernel for this device"};
+    return {Code::device_unavailable, "[" + camel_case(entry.spec->name) + "] has no kernel for " +
+                                          name_of(call.inputs[0].device)};
   }
   return kernel(call);
 }

@@ -54,4 +54,23 @@ Status check_numbers(const std::string& where, const char* name, const double* v
   return {};
 }
 
+Status unusable_row(const std::string& where, bool is_masked, bool nothing, std::size_t row) {
+  return expected(Code::not_finite, where,
+                  "row " + std::to_string(row) + " of " + (is_masked ? "maskedLogits" : "logits") +
+                      " to hold finite logits (or -Infinity beside them)",
+                  nothing ? "only -Infinity" : "NaN or Infinity", static_cast<std::int64_t>(row));
+}
+
+Status unusable_row(const std::string& where, const RowState& state, std::size_t row) {
+  const bool is_masked = usable(state.sum_p);
+  return unusable_row(where, is_masked, (is_masked ? state.sum_q : state.sum_p) == 0, row);
+}
+
+Status infinite_kl(const std::string& where, std::size_t row) {
+  return expected(Code::not_finite, where,
+                  "exactKlLimit to be set where an exact KL enters the loss",
+                  "an infinite KL at row " + std::to_string(row) + " and no limit",
+                  static_cast<std::int64_t>(row));
+}
+
 }  // namespace papo

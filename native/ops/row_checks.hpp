@@ -1,4 +1,5 @@
-// What must hold of the [rows] data before a kernel runs. Rows whose mask is 0 are not looked at.
+// What must hold of the [rows] data before a kernel runs, and what a row can fail with in it. Rows whose mask is 0
+// are not looked at.
 #pragma once
 
 #include <cstddef>
@@ -6,6 +7,7 @@
 #include <string>
 
 #include "core/status.hpp"
+#include "math/online_softmax.hpp"
 
 namespace papo {
 
@@ -23,5 +25,13 @@ Status check_numbers(const std::string& where, const char* name, const double* v
 inline bool counts(const std::int32_t* mask, std::size_t row) {
   return mask == nullptr || mask[row] != 0;
 }
+
+/// A counted row of logits that gave no usable state: `nothing` says that all of them were -Infinity.
+Status unusable_row(const std::string& where, bool is_masked, bool nothing, std::size_t row);
+/// The same, read off the state.
+Status unusable_row(const std::string& where, const RowState& state, std::size_t row);
+
+/// The masked policy gives no mass where the policy has some (or the reverse), and nothing bounds the term.
+Status infinite_kl(const std::string& where, std::size_t row);
 
 }  // namespace papo

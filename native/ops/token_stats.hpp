@@ -20,7 +20,6 @@ inline constexpr TensorSpec kOutputs[] = {
     {"statistics", Layout::lines, bit(DType::float64), true, kStatisticLines},
     {"invalid", Layout::row, bit(DType::int32), false},
 };
-inline constexpr const char* kOnInvalidChoices[] = {"error", "skip"};
 inline constexpr AttributeSpec kAttributes[] = {
     {"temperature", 1, 1e-6, 1e6},
     {"on_invalid", 0, 0, 0, false, kOnInvalidChoices},

@@ -43,9 +43,13 @@ Status check(const OpCall& call) {
   const Params params = bind(call);
   Status status = check_gradients(where, params.logits, params.masked_logits, params.grad_logits,
                                   params.grad_masked_logits);
+  if (status.ok()) {
+    status = check_shard(where, call.attributes[kVocabOffset], call.attributes[kVocabTotal],
+                         params.vocab);
+  }
   if (status.ok()) status = check_mask(where, params.mask, params.rows);
   if (status.ok()) {
-    status = check_token_ids(where, params.token_ids, params.mask, params.rows, params.vocab);
+    status = check_token_ids(where, params.token_ids, params.mask, params.rows, params.shard.total);
   }
   for (std::size_t line = 0; status.ok() && line < kSpec.inputs[kCotangents].lines.size; ++line) {
     const char* name = kCotangentLines[line];

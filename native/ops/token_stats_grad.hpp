@@ -1,14 +1,16 @@
 // token_stats_grad: cotangents of the statistics -> gradients of both logits. The vocabulary is walked up once.
+// The logits may be a shard of the vocabulary whose statistics are given: every column needs its own logits only.
 #pragma once
 
 #include "ops/op_call.hpp"
 #include "ops/row_checks.hpp"
+#include "ops/vocab_shard.hpp"
 
 namespace papo::token_stats_grad {
 
 enum Input { kLogits, kMaskedLogits, kTokenIds, kResponseMask, kStatistics, kCotangents };
 enum Output { kGradLogits, kGradMaskedLogits };
-enum Attribute { kTemperature, kGradScale, kAccumulate };
+enum Attribute { kTemperature, kGradScale, kAccumulate, kVocabOffset, kVocabTotal };
 
 inline constexpr TensorSpec kInputs[] = {
     {"logits", Layout::matrix, kLogitsDTypes, true},
@@ -23,9 +25,8 @@ inline constexpr TensorSpec kOutputs[] = {
     {"grad_masked_logits", Layout::matrix, kLogitsDTypes, false},
 };
 inline constexpr AttributeSpec kAttributes[] = {
-    {"temperature", 1, 1e-6, 1e6},
-    {"grad_scale", 1, -1e30, 1e30},
-    {"accumulate", 0, 0, 1},
+    {"temperature", 1, 1e-6, 1e6}, {"grad_scale", 1, -1e30, 1e30}, {"accumulate", 0, 0, 1},
+    kVocabOffsetAttribute,         kVocabTotalAttribute,
 };
 inline constexpr OpSpec kSpec = {"token_stats_grad", kInputs, kOutputs, kAttributes};
 
@@ -36,13 +37,16 @@ struct Params {
   TensorView masked_logits;       // [rows, vocab] or absent
   TensorView grad_logits;         // [rows, vocab] or absent: dtype of the logits, or float32
   TensorView grad_masked_logits;  // [rows, vocab] or absent
-  const std::int32_t* token_ids;  // [rows]
+  const std::int32_t* token_ids;  // [rows] over the whole vocabulary
   const std::int32_t* mask;       // [rows] or null
-  const double* statistics;       // [8, rows]
+  const double* statistics;       // [8, rows] of the whole vocabulary
   const double* cotangents;       // [6, rows]
   double temperature;
   double grad_scale;
   bool accumulate;
+  VocabShard shard;
+
+  float inverse_temperature() const { return inverse_of(temperature, shard.total); }
 };
 
 inline Params bind(const OpCall& call) {
@@ -58,7 +62,8 @@ inline Params bind(const OpCall& call) {
           static_cast<const double*>(call.inputs[kCotangents].data),
           call.attributes[kTemperature],
           call.attributes[kGradScale],
-          call.attributes[kAccumulate] != 0};
+          call.attributes[kAccumulate] != 0,
+          bind_shard(call.attributes[kVocabOffset], call.attributes[kVocabTotal], call.vocab)};
 }
 
 /// What both gradient-writing ops demand of their gradients.

@@ -125,8 +125,20 @@ Errors errors_of(const cpu::IsaTable& table, const std::vector<float>& p,
   const TensorView out_q = {grad_q.data(), 1, vocab, vocab + padding, dtype, {}};
   const double cotangents[kCotangentCount] = {
       c.log_prob, c.masked_log_prob, c.entropy, c.masked_entropy, c.kl, c.reverse_kl};
-  status = table.token_stats_grad({1, vocab, row_p.view, row_q.view, out_p, out_q, &id, nullptr,
-                                   statistics, cotangents, temperature, 1.0, false},
+  status = table.token_stats_grad({1,
+                                   vocab,
+                                   row_p.view,
+                                   row_q.view,
+                                   out_p,
+                                   out_q,
+                                   &id,
+                                   nullptr,
+                                   statistics,
+                                   cotangents,
+                                   temperature,
+                                   1.0,
+                                   false,
+                                   {0, vocab}},
                                   0, 1);
   REQUIRE(status.ok());
 

@@ -184,8 +184,8 @@ TEST_CASE("states of parts of a row merge to the state of the row, in any groupi
     merge(pair, states[part]);
     merge(pairs, pair);
   }
-  const TokenStatistics a = finish(in_order, true);
-  const TokenStatistics b = finish(pairs, true);
+  const TokenStatistics a = finish(in_order, true, 1);
+  const TokenStatistics b = finish(pairs, true, 1);
   CHECK(a.log_sum_exp == doctest::Approx(150 + std::log(direct_p)).epsilon(1e-12));
   CHECK(a.masked_log_sum_exp == doctest::Approx(std::log(direct_q)).epsilon(1e-12));
   CHECK(a.kl == doctest::Approx(direct_cross).epsilon(1e-10));

@@ -72,6 +72,13 @@ TEST_CASE("wrong shapes, dtypes, ids and masks are refused with the argument's n
   refused([](SoundCall& s) { s.mask[1] = 2; }, Code::range, "responseMask[1]");
   refused([](SoundCall& s) { s.call.attributes[kTemperature] = 0; }, Code::range, "temperature");
   refused([](SoundCall& s) { s.cotangents[4] = NAN; }, Code::not_finite, "maskedLogProbs[1]");
+  refused([](SoundCall& s) { s.call.attributes[kVocabOffset] = 0.5; }, Code::range,
+          "vocabOffset to be an integer");
+  refused([](SoundCall& s) { s.call.attributes[kVocabOffset] = -1; }, Code::range, "vocabOffset");
+  refused([](SoundCall& s) { s.call.attributes[kVocabOffset] = NAN; }, Code::range, "vocabOffset");
+  refused([](SoundCall& s) { s.call.attributes[kVocabTotal] = 3; }, Code::range, "vocabTotal 3");
+  refused([](SoundCall& s) { s.call.attributes[kVocabTotal] = 4294967296.0; }, Code::range,
+          "vocabTotal from 0 to 2147483647");
 }
 
 TEST_CASE("ids and cotangents of rows that do not count are not looked at") {
@@ -79,6 +86,18 @@ TEST_CASE("ids and cotangents of rows that do not count are not looked at") {
   sound.mask[2] = 0;
   sound.ids[2] = -100;
   sound.cotangents[2] = NAN;
+  CHECK(sound.run().ok());
+}
+
+TEST_CASE("a shard takes the ids of the whole vocabulary and of nothing beyond it") {
+  using namespace token_stats_grad;
+  SoundCall sound;
+  sound.call.attributes[kVocabOffset] = 6;
+  sound.ids = {0, 9, 3};
+  CHECK(sound.run().ok());
+  sound.ids[1] = 10;
+  CHECK(sound.run().code() == Code::range);
+  sound.call.attributes[kVocabTotal] = 11;
   CHECK(sound.run().ok());
 }
 
@@ -94,4 +113,87 @@ TEST_CASE("memory may be shared only by a gradient and its own logits") {
   SoundCall same;
   same.call.outputs[kGradMaskedLogits].data = same.grad.data();
   CHECK(same.run().code() == Code::argument);
+}
+
+namespace {
+
+const Device kFirst = {DeviceKind::cuda, 0};
+const Device kSecond = {DeviceKind::cuda, 1};
+
+/// All logits and gradients on a device; nothing reads them there.
+void put_on(SoundCall& sound, Device device) {
+  for (TensorView* view : {&sound.call.inputs[token_stats_grad::kLogits],
+                           &sound.call.inputs[token_stats_grad::kMaskedLogits],
+                           &sound.call.outputs[token_stats_grad::kGradLogits],
+                           &sound.call.outputs[token_stats_grad::kGradMaskedLogits]}) {
+    view->device = device;
+  }
+}
+
+int runs_on_a_device = 0;
+Status counting_kernel(const OpCall&) {
+  ++runs_on_a_device;
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("the kernel is that of the logits' device, and one that is missing is named") {
+  SoundCall sound;
+  put_on(sound, kSecond);
+  const Status missing = sound.run();
+  CHECK(missing.code() == Code::device_unavailable);
+  CHECK(missing.message() == "[tokenStatsGrad] has no kernel for cuda:1");
+  sound.registry.add_kernel("token_stats_grad", DeviceKind::cuda, counting_kernel);
+  runs_on_a_device = 0;
+  CHECK(sound.run().ok());
+  CHECK(runs_on_a_device == 1);
+  put_on(sound, {});
+  CHECK(sound.run().ok());
+  CHECK(runs_on_a_device == 1);
+}
+
+TEST_CASE("logits and gradients lie on one device, and numbers per token on the host") {
+  using namespace token_stats_grad;
+  const auto refusal = [](auto spoil) {
+    SoundCall sound;
+    put_on(sound, kFirst);
+    spoil(sound.call);
+    const Status status = sound.run();
+    CHECK(status.code() == Code::device_mismatch);
+    return status.message();
+  };
+  CHECK(refusal([](OpCall& call) { call.inputs[kMaskedLogits].device = {}; }) ==
+        "[tokenStatsGrad] expected maskedLogits on cuda:0 like logits, received cpu");
+  CHECK(refusal([](OpCall& call) { call.outputs[kGradLogits].device = kSecond; }) ==
+        "[tokenStatsGrad] expected gradLogits on cuda:0 like logits, received cuda:1");
+  CHECK(refusal([](OpCall& call) { call.inputs[kLogits].device = {}; }) ==
+        "[tokenStatsGrad] expected maskedLogits on cpu like logits, received cuda:0");
+  CHECK(refusal([](OpCall& call) { call.inputs[kTokenIds].device = kFirst; }) ==
+        "[tokenStatsGrad] expected tokenIds on cpu, where numbers per token stay, received cuda:0");
+  CHECK(refusal([](OpCall& call) { call.inputs[kCotangents].device = kFirst; }) ==
+        "[tokenStatsGrad] expected cotangents on cpu, where numbers per token stay, received "
+        "cuda:0");
+}
+
+TEST_CASE("the same address on another device is other memory") {
+  using namespace token_stats_grad;
+  SoundCall sound;
+  sound.registry.add_kernel("token_stats_grad", DeviceKind::cuda, counting_kernel);
+  put_on(sound, kFirst);
+  sound.call.outputs[kGradLogits].data = sound.call.inputs[kStatistics].data;
+  CHECK(sound.run().ok());
+  sound.call.outputs[kGradMaskedLogits].data = sound.call.outputs[kGradLogits].data;
+  CHECK(sound.run().code() == Code::argument);
+}
+
+TEST_CASE("a tensor that begins between two elements is refused before a device dies of it") {
+  using namespace token_stats_grad;
+  SoundCall sound;
+  put_on(sound, kFirst);
+  sound.call.inputs[kLogits].data = reinterpret_cast<char*>(sound.logits.data()) + 2;
+  const Status status = sound.run();
+  CHECK(status.code() == Code::argument);
+  CHECK(status.message() ==
+        "[tokenStatsGrad] expected logits to begin at a multiple of 4 bytes, received 2 past one");
 }

@@ -26,6 +26,7 @@ import {
   engineBatch,
   LOGITS_DTYPES,
 } from "./engine-batch.js";
+import { columnsOf } from "./vocab-shards.js";
 
 const SETTINGS = { where: "tokenStatsGrad", temperature: 1, gradScale: 1, accumulate: false };
 
@@ -202,6 +203,73 @@ function paddingOf(bytes: Uint8Array, { rows, columns, rowPitch, dtype }: Tensor
     return column >= columns && i < rows * rowPitch * size;
   });
 }
+
+/** Both gradients of the columns from `begin` to `end`, from the statistics of the whole rows. */
+function gradientsOfPart(args: TokenStatsGradArgs, begin: number, end: number): [Tensor, Tensor] {
+  const part = (of: TokenStatsGradArgs["logits"]) =>
+    columnsOf(of as EngineBatch["logits"], begin, end);
+  const logits = part(args.logits);
+  const maskedLogits = args.maskedLogits && part(args.maskedLogits);
+  const vocabTotal = args.logits.columns;
+  return gradients({ ...args, logits, maskedLogits, vocabOffset: begin, vocabTotal });
+}
+
+for (const dtype of LOGITS_DTYPES) {
+  test(`gradients of parts of ${dtype} logits are those of the whole, to the bit`, (t) => {
+    for (const distribution of DISTRIBUTIONS) {
+      for (const temperature of [1, 0.7]) {
+        const vocabSize = 1200;
+        const batch = engineBatch({ distribution, vocabSize, sequences: 2 }, dtype);
+        const args = argsOf(batch, COTANGENTS, temperature);
+        const whole = gradients(args);
+        for (const [begin, end] of [
+          [0, 1],
+          [1, 300],
+          [300, 1199],
+          [1199, 1200],
+        ] as const) {
+          const parts = gradientsOfPart(args, begin, end);
+          parts.forEach((part, i) => {
+            const expected = columnsOf(whole[i] as EngineBatch["logits"], begin, end);
+            t.deepEqual(elementsOf(part), elementsOf(expected), `${distribution} ${begin}`);
+          });
+        }
+      }
+    }
+  });
+}
+
+test("gradients of a part may be added to what is there, in place or beside it", (t) => {
+  const args = argsOf(engineBatch({ vocabSize: 37, full: true }));
+  const [own] = gradientsOfPart(args, 10, 30);
+  const sum: Tensor = zeros([12, 20], { dtype: "float32" });
+  sum.data.fill(0.5);
+  const logits = columnsOf(args.logits as EngineBatch["logits"], 10, 30);
+  const maskedLogits = columnsOf(args.maskedLogits as EngineBatch["logits"], 10, 30);
+  const part = { ...args, logits, maskedLogits, vocabOffset: 10, vocabTotal: 37 };
+  tokenStatsGrad({ ...part, gradLogits: sum, accumulate: true });
+  const expected = elementsOf(own).map((value) => value + 0.5);
+  assertClose(t, "sum", elementsOf(sum), expected, GRADIENT_TOLERANCES.float32);
+  tokenStatsGrad({ ...part, gradLogits: logits });
+  t.deepEqual(elementsOf(logits), elementsOf(own));
+});
+
+test("a part that lies outside its vocabulary is an error, and so is an id that does", (t) => {
+  const batch = engineBatch({ vocabSize: 20, full: true });
+  const args = argsOf(batch);
+  const gradLogits = zeros([12, 20]);
+  const refusal = (more: Partial<TokenStatsGradArgs>) =>
+    t.throws(() => tokenStatsGrad({ ...args, gradLogits, ...more }), { code: "ERR_RANGE" })
+      ?.message;
+  t.regex(
+    refusal({ vocabOffset: 1, vocabTotal: 20 }) ?? "",
+    /vocabTotal 20 or before, received 1 and 20/,
+  );
+  t.regex(refusal({ vocabOffset: 0.5 }) ?? "", /vocabOffset to be an integer/);
+  batch.tokenIds[3] = 25;
+  t.regex(refusal({ vocabOffset: 5 }) ?? "", /tokenIds\[3\] in 0…24, received 25/);
+  t.notThrows(() => tokenStatsGrad({ ...args, gradLogits, vocabTotal: 30 }));
+});
 
 test("rows that do not count have gradient 0 over whatever the memory held", (t) => {
   const args = argsOf(engineBatch({ vocabSize: 9 }));

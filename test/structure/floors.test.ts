@@ -27,11 +27,19 @@ const libEdges: Edge[] = libFiles.flatMap((file) =>
 
 /** Includes are written from `native/`; one beside the file is found there first, as the compiler does. */
 const nativeEdges: Edge[] = nativeFiles.flatMap((file) =>
-  includesOf(read(file)).map((include) => {
-    const beside = posix.join(dirname(file), include);
-    return { file, target: existsSync(`${ROOT}${beside}`) ? beside : `native/${include}` };
-  }),
+  includesOf(read(file)).map((include) => ({ file, target: targetOf(file, include) })),
 );
+
+/** The shim that stands in for a GPU lies with the tests; `native/` knows it by one include. */
+function targetOf(file: string, include: string): string {
+  const beside = posix.join(dirname(file), include);
+  if (existsSync(`${ROOT}${beside}`)) return beside;
+  return include.startsWith("shim/") ? `test/native/${include}` : `native/${include}`;
+}
+
+function systemIncludesOf(source: string): string[] {
+  return [...source.matchAll(/^[ \t]*#[ \t]*include[ \t]*<([^>]+)>/gm)].map((m) => m[1] as string);
+}
 
 function objections(edges: readonly Edge[]): string[] {
   return edges.flatMap((edge) => {
@@ -58,17 +66,68 @@ test("every quoted include names a file of this repository", (t) => {
 });
 
 test("napi.h stays in addon and the CUDA headers stay in cuda", (t) => {
-  const strangers = nativeFiles.filter((file) => {
-    const includes = [...read(file).matchAll(/^[ \t]*#[ \t]*include[ \t]*<([^>]+)>/gm)].map(
-      (m) => m[1],
-    );
-    return includes.some(
+  const strangers = nativeFiles.filter((file) =>
+    systemIncludesOf(read(file)).some(
       (name) =>
-        (/napi\.h$|node_api\.h$|uv\.h$/.test(name as string) &&
-          !file.startsWith("native/addon/")) ||
-        (/^cuda/.test(name as string) && !file.startsWith("native/cuda/")),
+        (/napi\.h$|node_api\.h$|uv\.h$/.test(name) && !file.startsWith("native/addon/")) ||
+        (/^cuda/.test(name) && !file.startsWith("native/cuda/")),
+    ),
+  );
+  t.deepEqual(strangers, []);
+});
+
+test("what other rooms include of cuda is free of CUDA, so that the null backend can stand in", (t) => {
+  const reached = new Set(
+    nativeEdges
+      .filter(
+        ({ file, target }) => !file.startsWith("native/cuda/") && /^native\/cuda\//.test(target),
+      )
+      .map(({ target }) => target),
+  );
+  t.true(reached.has("native/cuda/backend.hpp"), "the reader found the door");
+  for (const header of reached) {
+    for (const { file, target } of nativeEdges) if (file === header) reached.add(target);
+  }
+  const withCuda = (file: string) =>
+    systemIncludesOf(read(file)).some((name) => /^cuda/.test(name));
+  t.deepEqual([...reached].filter(withCuda), []);
+});
+
+// What lets the shim run the kernels' own sources.
+
+test("only dev.cuh includes the shim, and CUDA code includes one header of CUDA", (t) => {
+  const includers = nativeFiles.filter((file) => {
+    const source = read(file);
+    return [...includesOf(source), ...systemIncludesOf(source)].some((name) =>
+      /^shim\//.test(name),
     );
   });
+  t.deepEqual(includers, ["native/cuda/device/dev.cuh"]);
+  const headers = nativeFiles.flatMap((file) => systemIncludesOf(read(file)));
+  const ofCuda = headers.filter((name) => /^(cuda|cooperative_groups|mma|nv)/.test(name));
+  t.deepEqual([...new Set(ofCuda)], ["cuda_runtime.h"]);
+});
+
+/** What C++ has no word for; comments are taken out first. */
+function foreignWordsOf(source: string): string[] {
+  const code = source.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
+  const words =
+    /\basm\b|<<<|\b__(?:shared|syncthreads|syncwarp|shfl_\w+|activemask|ldg|ldcs|stcs|threadfence\w*|nanosleep)(?:__)?\b/g;
+  return [...code.matchAll(words)].map(([word]) => word);
+}
+
+test("intrinsics and assembly stay in dev.cuh", (t) => {
+  t.deepEqual(foreignWordsOf('x = __shfl_xor_sync(m, x, 1); asm volatile(""); k<<<1, 2>>>();'), [
+    "__shfl_xor_sync",
+    "asm",
+    "<<<",
+  ]);
+  t.deepEqual(foreignWordsOf("__shared__ float a; // asm\n/* __syncthreads */ int b;"), [
+    "__shared__",
+  ]);
+  const strangers = nativeFiles
+    .filter((file) => file.startsWith("native/cuda/") && file !== "native/cuda/device/dev.cuh")
+    .filter((file) => foreignWordsOf(read(file)).length > 0);
   t.deepEqual(strangers, []);
 });
 
@@ -123,6 +182,10 @@ const forbidden: Record<string, Edge> = {
   "cpu → cuda": { file: "native/cpu/backend.cpp", target: "native/cuda/backend.hpp" },
   "ops → cpu": { file: "native/ops/registry.cpp", target: "native/cpu/backend.hpp" },
   "math → core": { file: "native/math/surrogate.hpp", target: "native/core/half.hpp" },
+  "device → its launchers": {
+    file: "native/cuda/device/row.cuh",
+    target: "native/cuda/kernels.hpp",
+  },
   "device → ops": { file: "native/cuda/device/reduce.cuh", target: "native/ops/op_spec.hpp" },
 };
 
@@ -136,6 +199,10 @@ const allowed: Record<string, Edge> = {
   "cli → index": { file: "lib/cli/main.ts", target: "lib/index.js" },
   "reference → core": { file: "lib/reference/papo-loss.ts", target: "lib/core/errors.js" },
   "device → math": { file: "native/cuda/device/row.cuh", target: "native/math/surrogate.hpp" },
+  "device → the shim": {
+    file: "native/cuda/device/dev.cuh",
+    target: "test/native/shim/dev.hpp",
+  },
   "cuda → device": { file: "native/cuda/papo_loss.cu", target: "native/cuda/device/row.cuh" },
   "addon → cpu": { file: "native/addon/addon.cpp", target: "native/cpu/backend.hpp" },
 };

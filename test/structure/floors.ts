@@ -10,6 +10,7 @@ export interface Edge {
 const LIB_FLOORS: readonly (readonly string[])[] = [
   ["core"],
   ["addon"],
+  ["cuda"],
   ["tensor"],
   ["autograd"],
   ["ops"],

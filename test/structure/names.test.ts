@@ -3,6 +3,8 @@ import { existsSync } from "node:fs";
 import test from "ava";
 import { binding } from "../../lib/addon/load.js";
 import { OBJECTIVE_DEFAULTS } from "../../lib/functional/papo-loss-options.js";
+import { COTANGENTS, STATES, STATISTICS, TERMS } from "../../lib/ops/lines.js";
+import * as reference from "../../lib/reference/index.js";
 import { objectiveNumbers } from "../../lib/reference/objective-numbers.js";
 import { filesBelow, ROOT, read } from "./files.js";
 
@@ -12,10 +14,16 @@ const kebab = (name: string): string => name.replaceAll("_", "-");
 const camel = (name: string): string =>
   name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase());
 
+/** Ops over logits run where these are; what has only numbers per token stays on the host. */
+const overLogits = new Set(
+  ops.filter((op) => op.inputs[0]?.name === "logits").map((op) => op.name),
+);
+
 /** Where each op has its file; a room that does not exist yet asks for nothing. */
-const ROOMS: readonly { room: string; file: (op: string) => string }[] = [
+const ROOMS: readonly { room: string; file: (op: string) => string; only?: Set<string> }[] = [
   { room: "native/ops", file: (op) => `${op}.hpp` },
   { room: "native/cpu/kernels", file: (op) => `${op}.inl.hpp` },
+  { room: "native/cuda", file: (op) => `${op}.cpp`, only: overLogits },
   { room: "lib/ops", file: (op) => `${kebab(op)}.ts` },
   { room: "lib/reference", file: (op) => `${kebab(op)}.ts` },
   { room: "test/ops", file: (op) => `${kebab(op)}.test.ts` },
@@ -25,7 +33,13 @@ const ROOMS: readonly { room: string; file: (op: string) => string }[] = [
 const INTERNAL_ATTRIBUTES = new Set(["has_masked", "accumulate"]);
 
 /** Inputs that the library makes itself: results of other ops and the weights of a reduction. */
-const INTERNAL_INPUTS = new Set(["statistics", "cotangents", "weights", "entropy_weights"]);
+const INTERNAL_INPUTS = new Set([
+  "statistics",
+  "cotangents",
+  "weights",
+  "entropy_weights",
+  "other_states",
+]);
 
 /** Names of properties and options in the rooms that users see. */
 const publicNames = new Set(
@@ -34,18 +48,41 @@ const publicNames = new Set(
     .flatMap((path) => [...read(path).matchAll(/\b([a-zA-Z][a-zA-Z0-9]*)\??:/g)].map((m) => m[1])),
 );
 
-test("the addon declares the four ops", (t) => {
+test("the addon declares the seven ops", (t) => {
   t.deepEqual(ops.map((op) => op.name).sort(), [
     "papo_loss",
     "token_objective",
     "token_stats",
+    "token_stats_finish",
     "token_stats_grad",
+    "token_stats_merge",
+    "token_stats_partial",
   ]);
+});
+
+test("lines have the same names in the addon and the library, in the same order", (t) => {
+  const lines = new Map(
+    ops
+      .flatMap(({ inputs, outputs }) => [...inputs, ...outputs])
+      .filter((tensor) => tensor.lines.length > 0)
+      .map((tensor) => [tensor.name, tensor.lines.map(camel)]),
+  );
+  t.deepEqual(Object.fromEntries(lines), {
+    statistics: [...STATISTICS],
+    cotangents: [...COTANGENTS],
+    terms: [...TERMS],
+    states: [...STATES],
+    other_states: [...STATES],
+    merged_states: [...STATES],
+  });
+  t.deepEqual([...reference.STATES], [...STATES]);
+  t.deepEqual([...reference.STATISTICS], [...STATISTICS]);
 });
 
 for (const op of ops) {
   test(`${op.name} has its file in every room`, (t) => {
     const missing = ROOMS.filter(({ room }) => existsSync(`${ROOT}${room}`))
+      .filter(({ only }) => only?.has(op.name) ?? true)
       .map(({ room, file }) => `${room}/${file(op.name)}`)
       .filter((path) => !existsSync(`${ROOT}${path}`));
     t.deepEqual(missing, []);

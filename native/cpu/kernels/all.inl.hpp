@@ -2,8 +2,10 @@
 
 #include "cpu/kernels/row_statistics.inl.hpp"
 #include "cpu/kernels/row_gradient.inl.hpp"
-#include "cpu/kernels/token_lines.inl.hpp"
 #include "cpu/kernels/token_stats.inl.hpp"
+#include "cpu/kernels/token_stats_partial.inl.hpp"
+#include "cpu/kernels/token_stats_merge.inl.hpp"
+#include "cpu/kernels/token_stats_finish.inl.hpp"
 #include "cpu/kernels/token_stats_grad.inl.hpp"
 #include "cpu/kernels/token_objective.inl.hpp"
 #include "cpu/kernels/papo_loss.inl.hpp"
@@ -17,5 +19,6 @@ inline void exp_of(const float* t, float* result, std::size_t count) {
   }
 }
 
-inline constexpr IsaTable kTable = {token_stats, token_stats_grad, token_objective_rows, papo_loss,
-                                    exp_of};
+inline constexpr IsaTable kTable = {
+    token_stats,      token_stats_partial,  token_stats_merge, token_stats_finish,
+    token_stats_grad, token_objective_rows, papo_loss,         exp_of};

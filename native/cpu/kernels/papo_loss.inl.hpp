@@ -36,7 +36,7 @@ inline Status papo_loss_rows(const papo_loss::Params& params, std::size_t begin,
     const T* p = params.logits.row<T>(row);
     const T* q = kMasked ? params.masked_logits.row<T>(row) : nullptr;
     const auto id = static_cast<std::size_t>(params.token_ids[row]);
-    const RowState state =
+    RowState state =
         row_statistics<T, kMasked, kKeep>(p, q, params.vocab, inverse_temperature, kept);
     if (!usable(state, kMasked)) return unusable_row("papoLoss", state, row);
     TokenStatistics statistics =

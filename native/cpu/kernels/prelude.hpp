@@ -11,5 +11,7 @@
 #include "cpu/scratch.hpp"
 #include "cpu/simd/target.hpp"
 #include "math/row_gradient.hpp"
+#include "math/token_lines.hpp"
 #include "math/token_objective.hpp"
 #include "ops/row_checks.hpp"
+#include "ops/vocab_shard.hpp"

@@ -81,16 +81,17 @@ inline Vec lane(double value, double factor) {
 }
 
 /// Gradients of one row. `kept` holds the exponentials of the walk down if kKept; a null `grad` is not written.
+/// `id` is the chosen token's column, or lies past the end where another shard holds it.
 template <typename T, typename G, bool kMasked, bool kKept>
 inline void row_gradients(const T* p, const T* q, std::size_t vocab, std::size_t id,
                           float inverse_temperature, float reference_p, float reference_q,
                           const RowGradient& gradient, const KeptExponentials& kept,
                           bool accumulate, G* grad_p, G* grad_q) {
   // Read what the walk will overwrite, in place or by accumulation.
-  const bool possible_p = to_float(p[id]) > -INFINITY;
-  const bool possible_q = kMasked && to_float(q[id]) > -INFINITY;
-  const float before_p = accumulate && grad_p != nullptr ? to_float(grad_p[id]) : 0;
-  const float before_q = accumulate && grad_q != nullptr ? to_float(grad_q[id]) : 0;
+  const bool possible_p = id < vocab && to_float(p[id]) > -INFINITY;
+  const bool possible_q = kMasked && id < vocab && to_float(q[id]) > -INFINITY;
+  const float before_p = accumulate && possible_p && grad_p != nullptr ? to_float(grad_p[id]) : 0;
+  const float before_q = accumulate && possible_q && grad_q != nullptr ? to_float(grad_q[id]) : 0;
 
   std::size_t block_index = 0;
   for_blocks<T, kMasked>(

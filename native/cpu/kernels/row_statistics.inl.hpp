@@ -14,12 +14,6 @@ inline constexpr float kHeadroom = 4.0F;
 /// Stands for an infinite difference where it is multiplied by 0.
 inline constexpr float kHuge = 3e38F;
 
-/// The factor of every logit. A vocabulary of one token has the same statistics at every temperature, and at 1
-/// they come out exact: the reference is then the logit itself and not its rounded quotient.
-inline float inverse_of(double temperature, std::size_t vocab) {
-  return vocab == 1 ? 1.0F : static_cast<float>(1 / temperature);
-}
-
 /// What the walk down leaves for the walk up, so that each logit costs one exponential: e, padded to whole
 /// vectors, and per block the references it was taken at and whether its t can be infinite.
 struct KeptExponentials {
@@ -276,25 +270,15 @@ inline void row_divergence(const T* p, const T* q, std::size_t vocab, float inve
   reverse_kl = std::fmax(0.0, backward);
 }
 
-/// KLs below this are taken again by `row_divergence`.
-inline constexpr double kRefineBelow = 1e-3;
-
 /// Statistics of one row from its state, the chosen token's log-probs included.
 template <typename T, bool kMasked>
 inline TokenStatistics token_statistics(const T* p, const T* q, std::size_t vocab, std::size_t id,
-                                        float inverse_temperature, const RowState& state) {
-  TokenStatistics statistics = finish(state, kMasked);
-  const auto log_prob = [&](T logit, float reference, double total) {
-    // The same map x -> x / temperature - reference as the lanes', here in float64.
-    const double t =
-        static_cast<double>(to_float(logit)) * static_cast<double>(inverse_temperature) -
-        static_cast<double>(reference);
-    return std::fmin(0.0, t - std::log(total));
-  };
-  statistics.log_prob = log_prob(p[id], state.reference_p, state.sum_p);
+                                        float inverse_temperature, RowState& state) {
+  state.chosen_p = to_float(p[id]);
+  if constexpr (kMasked) state.chosen_q = to_float(q[id]);
+  TokenStatistics statistics = finish(state, kMasked, inverse_temperature);
   if constexpr (kMasked) {
-    statistics.masked_log_prob = log_prob(q[id], state.reference_q, state.sum_q);
-    if (statistics.kl < kRefineBelow && statistics.reverse_kl < kRefineBelow) {
+    if (wants_refinement(statistics)) {
       row_divergence(p, q, vocab, inverse_temperature, state, statistics.kl, statistics.reverse_kl);
     }
   }

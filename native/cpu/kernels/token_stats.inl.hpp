@@ -1,15 +1,5 @@
 // token_stats on the CPU: rows [begin, end), one walk down the vocabulary each.
 
-/// The error for a counted row of logits that gave no usable state; says which of the two sets it was.
-inline Status unusable_row(const char* where, const RowState& state, std::size_t row) {
-  const bool is_masked = usable(state.sum_p);
-  const bool nothing = (is_masked ? state.sum_q : state.sum_p) == 0;
-  return expected(Code::not_finite, where,
-                  "row " + std::to_string(row) + " of " + (is_masked ? "maskedLogits" : "logits") +
-                      " to hold finite logits (or -Infinity beside them)",
-                  nothing ? "only -Infinity" : "NaN or Infinity", static_cast<std::int64_t>(row));
-}
-
 template <typename T, bool kMasked>
 inline Status token_stats_rows(const token_stats::Params& params, std::size_t begin,
                                std::size_t end) {
@@ -20,7 +10,7 @@ inline Status token_stats_rows(const token_stats::Params& params, std::size_t be
     if (counts(params.mask, row)) {
       const T* p = params.logits.row<T>(row);
       const T* q = kMasked ? params.masked_logits.row<T>(row) : nullptr;
-      const RowState state =
+      RowState state =
           row_statistics<T, kMasked, false>(p, q, params.vocab, inverse_temperature, {});
       invalid = !usable(state, kMasked);
       if (invalid && !params.skip_invalid) return unusable_row("tokenStats", state, row);

@@ -8,7 +8,7 @@ inline bool uses_other_row(const RowGradient& gradient) {
 template <typename T, typename G>
 inline Status token_stats_grad_rows(const token_stats_grad::Params& params, std::size_t begin,
                                     std::size_t end) {
-  const float inverse_temperature = inverse_of(params.temperature, params.vocab);
+  const float inverse_temperature = params.inverse_temperature();
   const double scale = params.grad_scale * static_cast<double>(inverse_temperature);
   const bool has_masked = params.masked_logits.present();
   for (std::size_t row = begin; row < end; ++row) {
@@ -26,7 +26,7 @@ inline Status token_stats_grad_rows(const token_stats_grad::Params& params, std:
     const RowGradient gradient =
         row_gradient(statistics, load_cotangents(params.cotangents, params.rows, row), reference_p,
                      reference_q, scale, has_masked);
-    const auto id = static_cast<std::size_t>(params.token_ids[row]);
+    const std::size_t id = params.shard.column_of(params.token_ids[row]);
     const T* p = params.logits.row<T>(row);
     if (has_masked && (grad_q != nullptr || uses_other_row(gradient))) {
       row_gradients<T, G, true, false>(p, params.masked_logits.row<T>(row), params.vocab, id,
