@@ -1,0 +1,143 @@
+// papo_loss on CUDA
+#include "cuda/launch.hpp"
+#include "math/token_lines.hpp"
+
+namespace papo::cuda {
+namespace {
+
+struct PapoLossOp {
+  const PapoLossArgs& args;
+
+  static constexpr bool kGradients = true;
+
+  PAPO_DEV const RowPairs& pairs() const { return args.pairs; }
+  PAPO_DEV bool wants_statistics() const { return true; }
+  PAPO_DEV bool writes_gradients() const { return args.gradients.any(); }
+
+  template <typename T>
+  PAPO_DEV GradientRow gradient_p(std::int64_t row, const RowCut& cut) const {
+    const Gradients& to = args.gradients;
+    return gradient_row<T>(to.grad_logits, to.dtype, to.row_pitch, row, cut, false);
+  }
+  template <typename T>
+  PAPO_DEV GradientRow gradient_q(std::int64_t row, const RowCut& cut) const {
+    const Gradients& to = args.gradients;
+    return gradient_row<T>(to.grad_masked_logits, to.dtype, to.masked_row_pitch, row, cut, false);
+  }
+
+  PAPO_DEV static double number(const double* numbers, std::int64_t row) {
+    return numbers == nullptr ? 0 : numbers[row];
+  }
+
+  PAPO_DEV TokenInputs inputs(std::int64_t row) const {
+    TokenInputs token;
+    token.has_old = args.old_log_probs != nullptr;
+    token.has_ref = args.ref_log_probs != nullptr;
+    token.has_masked = args.pairs.masked_logits != nullptr || args.masked_log_probs != nullptr;
+    token.old_log_prob = number(args.old_log_probs, row);
+    token.ref_log_prob = number(args.ref_log_probs, row);
+    token.advantage = number(args.advantages, row);
+    token.weight = number(args.weights, row);
+    token.entropy_weight = number(args.entropy_weights, row);
+    return token;
+  }
+
+  PAPO_DEV std::size_t rows() const { return static_cast<std::size_t>(args.pairs.rows); }
+
+  PAPO_DEV void skip(std::int64_t row) const {
+    store_statistics({}, args.statistics, rows(), static_cast<std::size_t>(row));
+    store_terms({}, args.terms, rows(), static_cast<std::size_t>(row));
+  }
+
+  PAPO_DEV void store_row_state(std::int64_t, const RowState&) const {}
+
+  /// Every lane does the same, but that the exponentials are taken side by side: in float64 each takes hundreds of
+  /// cycles, during which the row's blocks wait.
+  template <bool kMasked>
+  PAPO_DEV void complete(std::int64_t row, bool writes, const RowFindings* findings,
+                         GradientNumbers* numbers) const {
+    TokenStatistics statistics = findings->statistics;
+    const TokenInputs token = inputs(row);
+    if (args.masked_log_probs != nullptr) statistics.masked_log_prob = args.masked_log_probs[row];
+    const LogRatios logs = log_ratios(args.objective, statistics, token);
+    const double power = exp(
+        of_lane(logs.old.value, -rest_of(statistics.log_sum_exp, findings->reference_p),
+                statistics.log_prob, -rest_of(statistics.masked_log_sum_exp, findings->reference_q),
+                statistics.masked_log_prob));
+    const double less_1 = expm1(of_lane(logs.ref.value, logs.masked.value, statistics.log_prob,
+                                        statistics.masked_log_prob, 0));
+    Ratios ratios;
+    ratios.old = dev::shuffle(power, 0U);
+    ratios.ref_less_1 = dev::shuffle(less_1, 0U);
+    ratios.masked_less_1 = dev::shuffle(less_1, 1U);
+    writes = writes && lane_index() == 0;
+    const auto at = static_cast<std::size_t>(row);
+    if (writes) store_statistics(statistics, args.statistics, rows(), at);
+    const TokenObjective objective =
+        token_objective(args.objective, statistics, token, logs, ratios);
+    const unsigned failure = findings->failure != 0 ? findings->failure
+                             : objective.finite
+                                 ? 0
+                                 : 1 + static_cast<unsigned>(RowErrorKind::infinite_kl);
+    if (writes && failure == 0) store_terms(objective.terms, args.terms, rows(), at);
+    if (writes && failure != 0) {
+      report_row(args.pairs, row, failure);
+      skip(row);
+    }
+    if (!writes_gradients()) return;
+
+    RowPowers powers;
+    powers.share_p = dev::shuffle(power, 1U);
+    powers.p = dev::shuffle(power, 2U);
+    powers.p_less_1 = dev::shuffle(less_1, 2U);
+    if constexpr (kMasked) {
+      powers.share_q = dev::shuffle(power, 3U);
+      powers.q = dev::shuffle(power, 4U);
+      powers.q_less_1 = dev::shuffle(less_1, 3U);
+    }
+    // The objective needed the statistics' registers; here they are read once more.
+    dev::sync_warp();
+    const RowGradient gradient =
+        row_gradient(findings->statistics, objective.cotangents, findings->reference_p,
+                     findings->reference_q, args.scale, kMasked, powers);
+    if (lane_index() != 0) return;
+    *numbers = gradient_numbers(gradient, findings->reference_p, findings->reference_q,
+                                args.gradients.grad_masked_logits != nullptr, findings->possible);
+    if (failure != 0) numbers->form = kClears;
+  }
+};
+
+template <typename T, bool kMasked>
+__global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
+    papo_loss_resident(const __grid_constant__ ResidentLaunch<PapoLossArgs> launch) {
+  if constexpr (dev::kHasClusters) {
+    resident_row<T, kMasked>(PapoLossOp{launch.args}, launch.shape);
+  }
+}
+
+template <typename T, bool kMasked>
+__global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
+    papo_loss_streaming(const __grid_constant__ StreamingLaunch<PapoLossArgs> launch) {
+  stream_rows<T, kMasked>(PapoLossOp{launch.args}, launch.shape);
+}
+
+}  // namespace
+
+std::size_t scratch_bytes(const Machine& machine, const PapoLossArgs&) {
+  return team_scratch_bytes(machine);
+}
+
+cudaError_t launch_papo_loss(const Machine& machine, const PapoLossArgs& args, Scratch scratch,
+                             cudaStream_t stream, const Choice& choice) {
+  // A second walk refines the KLs, a third writes the gradients.
+  const bool again = args.gradients.any() || args.pairs.masked_logits != nullptr;
+  return for_logits(args.pairs, [&](auto tag, auto masked) {
+    using T = decltype(tag);
+    constexpr bool kMasked = decltype(masked)::value;
+    const RowKernels<PapoLossArgs> kernels = {papo_loss_resident<T, kMasked>,
+                                              papo_loss_streaming<T, kMasked>};
+    return launch_rows(machine, kernels, args, again, scratch, stream, choice);
+  });
+}
+
+}  // namespace papo::cuda
