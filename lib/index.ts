@@ -5,18 +5,27 @@
 export { type Info, info, version } from "./addon/info.js";
 export { PapoError, type PapoErrorCode } from "./core/errors.js";
 
-// Tensors.
+// Tensors, on the host and on devices.
 
-export type { Device } from "./core/device.js";
+export type { CudaDevice, Device } from "./core/device.js";
 export type { ArrayOf, DType, LogitsDType, TensorArray } from "./core/dtype.js";
 export type { Shape } from "./core/shape.js";
+export * as cuda from "./cuda/index.js";
 export { scalar, type TensorOptions, tensor, zeros } from "./tensor/create.js";
+export {
+  type DevicePointer,
+  fromDevicePointer,
+  type PinnedOptions,
+  pinned,
+} from "./tensor/device-memory.js";
 export { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from "./tensor/half.js";
 export {
+  type CopyOptions,
   type Logits,
   type Rows,
   type Scalar,
   type ShapeOfRank,
+  type SliceRank,
   Tensor,
 } from "./tensor/tensor.js";
 
@@ -72,12 +81,28 @@ export { type ReduceTokensOptions, reduceTokens } from "./functional/reduce.js";
 export { type Denominators, REDUCTIONS, type Reduction } from "./functional/row-weights.js";
 export { type ClippedSurrogateOptions, clippedSurrogate } from "./functional/surrogate.js";
 export {
+  type FinishTokenStatsOptions,
+  finishTokenStats,
+  mergeTokenStats,
+  type TokenStates,
+  type TokenStatsPartialOptions,
+  tokenStatsPartial,
+  tokenStatsPartialAsync,
+} from "./functional/token-states.js";
+export {
   type PairStatistics,
   type TokenStatistics,
   type TokenStatsOptions,
   tokenStats,
   tokenStatsAsync,
 } from "./functional/token-stats.js";
+export {
+  type LogitsGradients,
+  type StatisticsGradients,
+  type TokenStatsGradOptions,
+  tokenStatsGrad,
+  tokenStatsGradAsync,
+} from "./functional/token-stats-grad.js";
 export type { KlEstimator, SampledKlEstimator } from "./ops/token-objective.js";
 
 // Objectives: by name, step by step, and as data.

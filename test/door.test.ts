@@ -6,11 +6,13 @@ import test from "ava";
 import fc from "fast-check";
 import * as papo from "../lib/index.js";
 import * as reference from "../lib/reference/index.js";
-import { CANDIDATES, type Candidate, errorOf, made, OWN } from "./support/hostile.js";
+import { CANDIDATES, errorOf, made } from "./support/hostile.js";
+import { spoil, WAYS } from "./support/spoil.js";
 import {
   batch,
   CALLS,
   CONSTANT,
+  DEVICE_CALLS,
   DIFFERENTIABLE,
   evaluateOptions,
   type Fields,
@@ -140,7 +142,7 @@ test("bad input is told apart in a sentence", async (t) => {
 
 // Any arguments at all.
 
-for (const [door, verbs] of Object.entries({ papo, reference })) {
+for (const [door, verbs] of Object.entries({ papo, "papo.cuda": papo.cuda, reference })) {
   for (const [name, verb] of Object.entries(verbs as unknown as Fields)) {
     // The constructors of files are private; open and create come below.
     if (typeof verb !== "function" || name.startsWith("Safetensors")) continue;
@@ -162,51 +164,12 @@ for (const [door, verbs] of Object.entries({ papo, reference })) {
 
 // A valid call with one field spoiled.
 
-/** How a field is spoiled: replaced, one of its elements replaced, or behind a getter with a will of its own. */
-const WAYS = [
-  "value",
-  "element",
-  "getter throws",
-  "getter changes its mind",
-  "getter detaches",
-  "element detaches",
-];
+const unavailable = papo.cuda.devices().length === 0 ? "ERR_DEVICE_UNAVAILABLE" : undefined;
 
-function detach(value: unknown): void {
-  const buffer = value instanceof papo.Tensor && !value.disposed && value.data.buffer;
-  if (buffer) structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
-}
-
-function spoil(fields: Fields, key: string, way: string, candidate: Candidate): void {
-  const valid = fields[key];
-  const wrong = made(candidate);
-  const elements = Array.isArray(valid) ? valid.slice() : undefined;
-  const behind = (target: object, name: string | number, get: () => unknown) =>
-    Object.defineProperty(target, name, { get, enumerable: true });
-  const others = Object.entries(fields).filter(([name]) => name !== key);
-  const detachingOthers = (result: unknown) => () => {
-    for (const [, value] of others) detach(value);
-    return result;
-  };
-  let reads = 0;
-  if (way === "getter throws") {
-    behind(fields, key, () => {
-      throw OWN;
-    });
-  } else if (way === "getter changes its mind") {
-    behind(fields, key, () => (reads++ === 0 ? valid : wrong));
-  } else if (way === "getter detaches") {
-    behind(fields, key, detachingOthers(valid));
-  } else if (elements && way === "element") {
-    fields[key] = [wrong, ...elements.slice(1)];
-  } else if (elements && way === "element detaches") {
-    fields[key] = behind(elements, 0, detachingOthers(elements[0]));
-  } else fields[key] = wrong;
-}
-
-for (const [name, [call, valid]] of Object.entries(CALLS)) {
+for (const [name, [call, valid]] of Object.entries({ ...CALLS, ...DEVICE_CALLS })) {
   test(`${name} takes anything in any of its fields`, async (t) => {
-    t.is(await errorOf(() => call(valid())), undefined, "the valid call");
+    const code = name in DEVICE_CALLS ? unavailable : undefined;
+    t.is((await errorOf(() => call(valid())))?.code, code, "the valid call");
     const keys = Object.keys(valid());
     const more = [logits()];
     // The reference reads its options as it goes; everybody else reads them once.

@@ -1,12 +1,29 @@
 /** The contract between the two banks: what `native/addon` exports, written by hand. */
 import type { DType, TensorArray } from "../core/dtype.js";
 
+declare const kind: unique symbol;
+
+/** Memory of a device, released when nobody holds it: neither this object, nor a call that runs. `free` lets go at once. */
+export interface NativeBuffer {
+  readonly [kind]: "buffer";
+}
+/** A stream of a device: ours, or somebody else's. */
+export interface NativeStream {
+  readonly [kind]: "stream";
+}
+/** A mark in a stream, with the time at which it was passed. */
+export interface NativeEvent {
+  readonly [kind]: "event";
+}
+
 /**
  * A tensor as it crosses the bridge. Dimension 0 is rows, dimension 1 (if any) the vocabulary;
  * `rowPitch` counts elements from one row to the next and is at least the last dimension.
  */
 export interface NativeTensor {
-  readonly data: TensorArray;
+  readonly data: TensorArray | NativeBuffer;
+  /** Where the tensor begins in a buffer, a multiple of its element's size; 0 if not said. Typed arrays are views already. */
+  readonly byteOffset?: number;
   readonly dtype: DType;
   readonly rows: number;
   /** Columns that count; 1 for tensors of rank 1. */
@@ -43,8 +60,25 @@ export interface NativeOpSpec {
 }
 
 export interface NativeDeviceInfo {
+  /** `"cuda:0"`. */
   readonly device: string;
   readonly name: string;
+  /** `"9.0"`. */
+  readonly computeCapability: string;
+  readonly multiprocessors: number;
+  readonly memoryBytes: number;
+  readonly l2Bytes: number;
+}
+
+/** CUDA as this binary and this machine have it. */
+export interface NativeCudaInfo {
+  readonly built: boolean;
+  /** `"13.0"`: what was compiled in, and the newest that the driver supports; `""` where there is none. */
+  readonly runtimeVersion: string;
+  readonly driverVersion: string;
+  /** Why there is no device, as a clause; `""` where there is one. */
+  readonly unavailable: string;
+  readonly devices: readonly NativeDeviceInfo[];
 }
 
 export interface NativeInfo {
@@ -56,25 +90,117 @@ export interface NativeInfo {
   readonly isas: readonly string[];
   /** Threads the pool uses, the caller's included. */
   readonly threads: number;
-  readonly devices: readonly NativeDeviceInfo[];
-  /** Why there is no CUDA device; empty where there is one. */
-  readonly cudaUnavailable: string;
+  readonly cuda: NativeCudaInfo;
   readonly ops: readonly NativeOpSpec[];
 }
 
+export interface NativeBufferInfo {
+  readonly device: string;
+  readonly bytes: number;
+  /** The address on the device; `0n` once freed. */
+  readonly pointer: bigint;
+  readonly freed: boolean;
+  /** Wrapped, not allocated by us. */
+  readonly foreign: boolean;
+}
+
+export interface NativeStreamInfo {
+  readonly device: string;
+  /** The `cudaStream_t`; `0n` once destroyed, and for the device's default stream. */
+  readonly pointer: bigint;
+  readonly foreign: boolean;
+  readonly destroyed: boolean;
+}
+
+export interface NativeMemoryInfo {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
+/** Rows of bytes in a typed array or a buffer: the first begins at `byteOffset`, `pitchBytes` lie from one to the next. */
+export interface NativeArea {
+  readonly data: TensorArray | NativeBuffer;
+  readonly byteOffset: number;
+  readonly pitchBytes: number;
+}
+
+/**
+ * Memory, streams and events of devices. `device` is a CUDA device in full (`"cuda:0"`): ERR_DEVICE_UNAVAILABLE, with the
+ * reason, where it is not there. A stream left out is the device's default stream.
+ *
+ * What was freed or destroyed is refused (ERR_DISPOSED), except by `free…`, `destroy…` and `…Info`; calls that run keep
+ * what they use. What has a device must be on that of the call (ERR_DEVICE_MISMATCH). Sizes are safe integers.
+ */
+export interface DeviceBinding {
+  /** Uninitialised. ERR_OUT_OF_MEMORY says how much was asked for and how much is free. */
+  allocate(device: string, bytes: number): NativeBuffer;
+  /** Over memory of somebody else, who frees it: not before `owner`, which lives as long as the buffer, is let go. */
+  wrapPointer(device: string, pointer: bigint, bytes: number, owner: unknown): NativeBuffer;
+  bufferInfo(buffer: NativeBuffer): NativeBufferInfo;
+  /** Lets go of the memory at once (a call that runs keeps it until it ends). Freeing it again does nothing. */
+  free(buffer: NativeBuffer): void;
+  /** Zero-filled page-locked memory, which copies reach without a detour. ERR_UNSUPPORTED where the runtime forbids such buffers. */
+  allocatePinned(bytes: number): ArrayBuffer;
+  memoryInfo(device: string): NativeMemoryInfo;
+
+  /** Copies `rows` runs of `rowBytes` from or to a device (or both), in stream order, and waits for it. */
+  copy(
+    from: NativeArea,
+    to: NativeArea,
+    rows: number,
+    rowBytes: number,
+    stream?: NativeStream,
+  ): void;
+  /** The same off the event loop. Typed arrays must stay attached and untouched until the promise settles. */
+  copyAsync(
+    from: NativeArea,
+    to: NativeArea,
+    rows: number,
+    rowBytes: number,
+    stream?: NativeStream,
+  ): Promise<void>;
+  /** Zeros on a device, in stream order, and waits for it. */
+  clear(area: NativeArea, rows: number, rowBytes: number, stream?: NativeStream): void;
+
+  /** A stream that does not wait for the default one. */
+  createStream(device: string): NativeStream;
+  /** A `cudaStream_t` of somebody else, who destroys it: not before `owner`, which lives as long as this object, is let go. */
+  wrapStream(device: string, pointer: bigint, owner: unknown): NativeStream;
+  streamInfo(stream: NativeStream): NativeStreamInfo;
+  /** Work that was given to it still runs. Destroying it again does nothing. */
+  destroyStream(stream: NativeStream): void;
+  /** Waits for the work of one stream; without one, for all work of the device. */
+  synchronize(device: string, stream?: NativeStream): void;
+  synchronizeAsync(device: string, stream?: NativeStream): Promise<void>;
+
+  createEvent(device: string): NativeEvent;
+  recordEvent(event: NativeEvent, stream?: NativeStream): void;
+  /** What `stream` is given from now on waits for the event; undefined is the default stream of the event's device. */
+  waitEvent(stream: NativeStream | undefined, event: NativeEvent): void;
+  /** Whether all work before the event's last record is done; true for one that was never recorded. */
+  queryEvent(event: NativeEvent): boolean;
+  synchronizeEvent(event: NativeEvent): void;
+  synchronizeEventAsync(event: NativeEvent): Promise<void>;
+  /** Milliseconds between two recorded events of one device that have passed. */
+  elapsed(begin: NativeEvent, end: NativeEvent): number;
+  destroyEvent(event: NativeEvent): void;
+}
+
 /** What the `.node` file exports. Errors it throws carry `code` (a PapoErrorCode) and, where they name one, `row`. */
-export interface Binding {
+export interface Binding extends DeviceBinding {
   /** Once per process, before the first op: size of the thread pool. Later calls do nothing. Returns the size in force. */
   configure(threads: number): number;
   info(): NativeInfo;
+  /** Returns when the op has finished, on a device as on the CPU. Calls without tensors on a device ignore `stream`. */
   run(
     op: string,
     inputs: NativeTensors,
     outputs: NativeTensors,
     attributes: NativeAttributes,
+    stream?: NativeStream,
   ): void;
   /**
-   * The same off the event loop. The memory of every tensor must stay attached until the promise settles.
+   * The same off the event loop. The memory of every typed array must stay attached until the promise settles.
    * `cancel[0]` set to non-zero makes it stop at the next block of rows and reject with code `"ERR_ABORTED"`.
    */
   runAsync(
@@ -83,5 +209,6 @@ export interface Binding {
     outputs: NativeTensors,
     attributes: NativeAttributes,
     cancel: Int32Array | undefined,
+    stream?: NativeStream,
   ): Promise<void>;
 }

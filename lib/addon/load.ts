@@ -102,7 +102,7 @@ function filesOf(folder: string): string[] {
 
 function checkBinding(exports: unknown): Binding {
   const candidate = exports as Partial<Binding> | null | undefined;
-  for (const name of ["configure", "info", "run", "runAsync"] as const) {
+  for (const name of ["configure", "info", "run", "runAsync", "allocate"] as const) {
     if (typeof candidate?.[name] !== "function") {
       throw new TypeError(`not a papo addon: it exports no function ${name}`);
     }

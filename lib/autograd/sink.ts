@@ -21,7 +21,8 @@ export function deposit(sink: Sink, of: Tensor, values: Float64Array): void {
   if (sink.buffer.dtype !== "float32" && sink.buffer.dtype !== "float64") {
     throw expected("ERR_DTYPE", "backward", "grad to hold float32 or float64", sink.buffer.dtype);
   }
-  const { data, rows, columns, rowPitch } = sink.buffer;
+  const { rows, columns, rowPitch } = sink.buffer;
+  const data = sink.buffer.hostData("backward", "grad");
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       const at = row * rowPitch + column;

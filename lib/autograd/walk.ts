@@ -49,6 +49,7 @@ function* steps({ where, loss, gradLoss, sinkOfLeaf, finish }: Walk): Generator<
     sinks.set(tensor, sink);
     return sink;
   };
+  loss.hostData(where, "the loss");
   const seed = seedOf(where, loss, gradLoss);
   try {
     const sink = sinkOf(loss);
@@ -79,7 +80,7 @@ function seedOf(
       const what = `gradLoss to be float64 ${showShape(loss.shape)} like the loss`;
       throw expected("ERR_SHAPE", where, what, `${gradLoss.dtype} ${showShape(gradLoss.shape)}`);
     }
-    return gradLoss.data.slice(0, size);
+    return gradLoss.hostData(where, "gradLoss").slice(0, size);
   }
   if (gradLoss === undefined && loss.shape.length !== 0) {
     throw expected("ERR_SHAPE", where, "a scalar loss, or gradLoss", showShape(loss.shape));

@@ -1,14 +1,7 @@
 /** Evaluates a batch file block of rows by block of rows, in memory that does not grow with the file. */
-import {
-  type Device,
-  type Evaluation,
-  type Logits,
-  type LogitsDType,
-  type Objective,
-  PapoError,
-  tensor,
-} from "../index.js";
+import type { Device, Evaluation, LogitsDType, Objective } from "../index.js";
 import type { BatchFile, BatchFileRows, LogitsArray } from "../io/batch-file.js";
+import { BlockMemory, bytesOf } from "./block-memory.js";
 
 /** Bytes that the buffers of one block may take, logits and gradients of both policies together. */
 const BLOCK_BYTES = 256 * 2 ** 20;
@@ -44,7 +37,8 @@ export interface GradientBlock {
 /**
  * Loss, terms, metrics and per-token values of a batch file; gradients go to `options.gradients.take`.
  *
- * Memory: 256 MiB for a block, or what `blockRows` rows take, and some numbers for each row of the file.
+ * Memory: 256 MiB for a block, or what `blockRows` rows take, the same again on a device, and some numbers for each row
+ * of the file.
  *
  * @throws PapoError as `Objective.begin` and `RowBlockEvaluation.add`; ERR_FILE where reading fails
  */
@@ -75,61 +69,45 @@ export async function evaluateFile(
     (gradients?.bytesToTake ?? 0);
   const fitting = Math.max(1, Math.floor(BLOCK_BYTES / (perElement * vocabSize)));
   const blockRows = Math.min(options.blockRows === "automatic" ? fitting : options.blockRows, rows);
-  const memory = (wanted: boolean, of: LogitsDType): LogitsArray | undefined =>
-    wanted ? newArray(of, blockRows * vocabSize) : undefined;
-  const logits = newArray(dtype, blockRows * vocabSize);
-  const maskedLogits = memory(hasMasked, dtype);
-  const gradLogits = memory(gradients !== undefined, gradDType);
-  const gradMaskedLogits = memory(gradients !== undefined && hasMaskedGradient, gradDType);
-
-  let rowStart = 0;
-  // A batch without rows is one empty block.
-  do {
-    const count = Math.min(blockRows, rows - rowStart);
-    const view = (array: LogitsArray | undefined, of: LogitsDType): Logits | undefined =>
-      array && logitsTensor(array, of, [count, vocabSize], options.device);
-    await batch.readLogits("logits", rowStart, count, logits);
-    if (maskedLogits) await batch.readLogits("masked_logits", rowStart, count, maskedLogits);
-    const block = {
-      rowStart,
-      logits: view(logits, dtype) as Logits,
-      maskedLogits: view(maskedLogits, dtype),
-      gradLogits: view(gradLogits, gradDType),
-      gradMaskedLogits: view(gradMaskedLogits, gradDType),
-    };
-    await evaluation.addAsync(block, { signal });
-    await gradients?.take({
-      rowStart,
-      rows: count,
-      gradLogits: block.gradLogits?.data as LogitsArray,
-      gradMaskedLogits: block.gradMaskedLogits?.data as LogitsArray | undefined,
-    });
-    rowStart += count;
-  } while (rowStart < rows);
-  return evaluation.finish();
-}
-
-function bytesOf(dtype: LogitsDType): number {
-  return dtype === "float32" ? 4 : 2;
-}
-
-function newArray(dtype: LogitsDType, length: number): LogitsArray {
+  const memories: BlockMemory[] = [];
+  const memory = (of: LogitsDType): BlockMemory => {
+    const made = new BlockMemory(of, blockRows, vocabSize, options.device);
+    memories.push(made);
+    return made;
+  };
   try {
-    return dtype === "float32" ? new Float32Array(length) : new Uint16Array(length);
-  } catch (cause) {
-    const message = `[evaluateFile] expected memory for ${length} logits at a time, received none: a smaller --block-rows needs less`;
-    throw new PapoError("ERR_OUT_OF_MEMORY", message, { cause });
+    const logits = memory(dtype);
+    const maskedLogits = hasMasked ? memory(dtype) : undefined;
+    const gradLogits = gradients && memory(gradDType);
+    const gradMaskedLogits = gradients && hasMaskedGradient ? memory(gradDType) : undefined;
+    let rowStart = 0;
+    // A batch without rows is one empty block.
+    do {
+      const count = Math.min(blockRows, rows - rowStart);
+      await batch.readLogits("logits", rowStart, count, logits.array);
+      if (maskedLogits) {
+        await batch.readLogits("masked_logits", rowStart, count, maskedLogits.array);
+      }
+      const block = {
+        rowStart,
+        logits: await logits.upload(count),
+        maskedLogits: await maskedLogits?.upload(count),
+        gradLogits: gradLogits?.tensor(count),
+        gradMaskedLogits: gradMaskedLogits?.tensor(count),
+      };
+      await evaluation.addAsync(block, { signal });
+      if (gradients && gradLogits) {
+        await gradients.take({
+          rowStart,
+          rows: count,
+          gradLogits: await gradLogits.download(count),
+          gradMaskedLogits: await gradMaskedLogits?.download(count),
+        });
+      }
+      rowStart += count;
+    } while (rowStart < rows);
+    return evaluation.finish();
+  } finally {
+    for (const one of memories) one.dispose();
   }
-}
-
-function logitsTensor(
-  array: LogitsArray,
-  dtype: LogitsDType,
-  shape: readonly [number, number],
-  device: Device,
-): Logits {
-  const data = array.subarray(0, shape[0] * shape[1]);
-  return data instanceof Float32Array
-    ? tensor(data, { shape, device })
-    : tensor(data, { shape, device, dtype: dtype as "float16" | "bfloat16" });
 }

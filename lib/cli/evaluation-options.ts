@@ -84,7 +84,7 @@ export function readEvaluationFlags(flags: EvaluationFlags): (batch: BatchFile) 
     throw new UsageError("--form says how a preset is read, so it needs --preset");
   }
   // Memory on the device is asked for before any work is done: never a silent fall-back.
-  fromCommandLine(() => zeros([0], { device: flags.device as Device }));
+  fromCommandLine(() => zeros([0], { device: flags.device as Device }).dispose());
   const { form, set } = flags;
   const named = flags.preset as PresetId | undefined;
   const given =

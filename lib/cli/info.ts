@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import {
   ENTROPY_ESTIMATORS,
+  type Info,
   info,
   PERCEPTION_KL_ESTIMATORS,
   PRESET_IDS,
@@ -10,7 +11,14 @@ import {
   REF_KL_ESTIMATORS,
   version,
 } from "../index.js";
-import { type Cell, type Terminal, writeJson, writeTable } from "./terminal.js";
+import { type Cell, showNumber, type Terminal, writeJson, writeTable } from "./terminal.js";
+
+/** A device that is there, with its facts if it is a GPU, or why there is none. */
+type DeviceEntry =
+  | ({ readonly device: string; readonly available: true } & Partial<GpuFacts>)
+  | { readonly device: string; readonly available: false; readonly reason: string };
+
+type GpuFacts = Omit<Info["cuda"]["devices"][number], "device">;
 
 /** The document of `papo info --json`. */
 interface InfoDocument {
@@ -27,13 +35,13 @@ interface InfoDocument {
   /** All that this binary and this processor share, best first. */
   readonly isas: readonly string[];
   readonly threads: number;
-  readonly devices: readonly {
-    readonly device: string;
-    readonly available: boolean;
-    readonly name?: string;
-    /** Why it is not available. */
-    readonly reason?: string;
-  }[];
+  /** Versions as `"13.0"`: what the addon was built with, and the newest that the driver supports; `""` where there is none. */
+  readonly cuda: {
+    readonly built: boolean;
+    readonly runtimeVersion: string;
+    readonly driverVersion: string;
+  };
+  readonly devices: readonly DeviceEntry[];
   readonly ops: readonly string[];
   readonly estimators: Readonly<Record<"refKl" | "perceptionKl" | "entropy", readonly string[]>>;
   readonly reductions: readonly string[];
@@ -68,9 +76,8 @@ Examples:
 
 function documentOf(): InfoDocument {
   const loaded = info();
-  const { compiler, napiVersion, isa, isas, threads, cudaUnavailable } = loaded;
-  const cuda = loaded.devices.map(({ device, name }) => ({ device, available: true, name }));
-  const noCuda = { device: "cuda", available: false, reason: cudaUnavailable };
+  const { compiler, napiVersion, isa, isas, threads } = loaded;
+  const { devices, unavailable, ...cuda } = loaded.cuda;
   return {
     version,
     node: process.version,
@@ -79,7 +86,12 @@ function documentOf(): InfoDocument {
     isa,
     isas,
     threads,
-    devices: [{ device: "cpu", available: true }, ...cuda, ...(cudaUnavailable ? [noCuda] : [])],
+    cuda,
+    devices: [
+      { device: "cpu", available: true },
+      ...devices.map((gpu): DeviceEntry => ({ ...gpu, available: true })),
+      ...(unavailable ? [{ device: "cuda", available: false, reason: unavailable } as const] : []),
+    ],
     ops: loaded.ops.map(({ name }) => name),
     estimators: {
       refKl: REF_KL_ESTIMATORS,
@@ -93,9 +105,9 @@ function documentOf(): InfoDocument {
 
 function writeInfo(terminal: Terminal, document: InfoDocument): void {
   const { addon, isa, isas, estimators } = document;
-  const devices = document.devices.map(({ device, available, name, reason }): Cell[] => {
-    if (!available) return [{ text: `${device}: not available, ${reason}`, style: "yellow" }];
-    return [name === undefined ? device : `${device}: ${name}`];
+  const devices = document.devices.map((entry): Cell[] => {
+    if (entry.available) return [deviceLine(entry)];
+    return [{ text: `${entry.device}: not available, ${entry.reason}`, style: "yellow" }];
   });
   const label = (text: string): Cell => ({ text, style: "bold" });
   const section = (name: string, lines: readonly (readonly Cell[])[]) =>
@@ -107,6 +119,7 @@ function writeInfo(terminal: Terminal, document: InfoDocument): void {
     ["", `${addon.version}, ${addon.compiler}, Node-API ${addon.napiVersion}`],
     [label("instruction set"), `${isa} (of ${isas.join(", ")})`],
     [label("threads"), String(document.threads)],
+    [label("CUDA"), cudaLine(document.cuda)],
     ...section("devices", devices),
     [label("ops"), document.ops.join(", ")],
     ...section("estimators", [
@@ -122,4 +135,19 @@ function writeInfo(terminal: Terminal, document: InfoDocument): void {
     [label("preset"), ""],
     ...presets.map(([id, summary]) => [id, summary]),
   ]);
+}
+
+function cudaLine({ built, runtimeVersion, driverVersion }: InfoDocument["cuda"]): string {
+  if (!built) return "not built in";
+  const driver =
+    driverVersion === "" ? "no driver" : `a driver that supports up to ${driverVersion}`;
+  return `runtime ${runtimeVersion}, ${driver}`;
+}
+
+function deviceLine({ device, ...facts }: { readonly device: string } & Partial<GpuFacts>): string {
+  const { name, computeCapability, multiprocessors, memoryBytes = 0, l2Bytes = 0 } = facts;
+  if (name === undefined) return device;
+  const memory = `${showNumber(memoryBytes / 2 ** 30, 4)} GiB`;
+  const l2 = `L2 ${showNumber(l2Bytes / 2 ** 20, 4)} MiB`;
+  return `${device}: ${name}, compute capability ${computeCapability}, ${multiprocessors} multiprocessors, ${memory}, ${l2}`;
 }

@@ -89,7 +89,26 @@ export function allocate<D extends DType>(dtype: D, length: number): ArrayOf<D> 
   }
 }
 
-function arrayConstructor(dtype: DType): new (length: number) => TensorArray {
+/** Bytes of one element. */
+export function bytesOf(dtype: DType): number {
+  return dtype === "float64" ? 8 : dtype === "float32" || dtype === "int32" ? 4 : 2;
+}
+
+/** The first `length` elements of `dtype` in `buffer`. */
+export function arrayOver<D extends DType>(
+  dtype: D,
+  buffer: ArrayBuffer,
+  length: number,
+): ArrayOf<D> {
+  return new (arrayConstructor(dtype))(buffer, 0, length) as ArrayOf<D>;
+}
+
+interface ArrayConstructor {
+  new (length: number): TensorArray;
+  new (buffer: ArrayBuffer, byteOffset: number, length: number): TensorArray;
+}
+
+function arrayConstructor(dtype: DType): ArrayConstructor {
   switch (dtype) {
     case "float32":
       return Float32Array;

@@ -12,7 +12,7 @@ import { typedArrayClass, typedArrayLength } from "./typed-array.js";
  * - `ERR_NOT_FINITE`          NaN or Infinity where the computation needs a finite number; `row` names the first one
  * - `ERR_DISPOSED`            a tensor used after `dispose()`, or a buffer that was detached
  * - `ERR_BUFFER`              a resizable or shared buffer, or one that is not memory we may write
- * - `ERR_DEVICE_MISMATCH`     tensors on different devices
+ * - `ERR_DEVICE_MISMATCH`     tensors on different devices, or one on a device where host memory is needed
  * - `ERR_DEVICE_UNAVAILABLE`  the device asked for is not there; the message says why
  * - `ERR_UNSUPPORTED`         a combination that has no meaning or is not built
  * - `ERR_FILE`                a file that cannot be read as what it should be

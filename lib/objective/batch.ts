@@ -29,7 +29,7 @@ export interface RowsInput {
   readonly cuSeqlens?: Int32Array | readonly number[] | undefined;
 }
 
-/** A batch as logits: the usual form. */
+/** A batch as logits: the usual form. They may lie on a device, both on one; everything of one number per token is on the host. */
 export interface LogitsBatch extends RowsInput {
   /** [sequences, tokens, vocab], or [rows, vocab], before the temperature. */
   readonly logits: Logits;

@@ -43,7 +43,7 @@ export interface TokenValues {
 
 /** d loss · gradScale / d input, where gradients were asked for and the input was there. */
 export interface EvaluationGradients {
-  /** Of a batch of logits, in their shape. */
+  /** Of a batch of logits, in their shape and on their device; fresh memory there is yours to `dispose()` of. */
   readonly gradLogits?: Tensor<LogitsDType, 2 | 3>;
   /** Absent where the masked branch is constant. */
   readonly gradMaskedLogits?: Tensor<LogitsDType, 2 | 3>;

@@ -1,6 +1,7 @@
 /** Where the gradients of a batch of logits go: fresh memory, the caller's, or the logits themselves. */
 import { expected } from "../core/errors.js";
-import { gradientTensor } from "../tensor/gradient.js";
+import { disposeAll, gradientTensor } from "../tensor/gradient.js";
+import { overlapOf } from "../tensor/overlap.js";
 import type { Logits, Tensor } from "../tensor/tensor.js";
 
 /** What the caller says about memory, for a whole batch or a block of rows. */
@@ -18,7 +19,15 @@ export interface GradientMemory {
   readonly gradMaskedLogits: Tensor | undefined;
   /** Memory given for that of a constant masked branch, to be filled with zeros once the rest is done. */
   readonly constantGradient: Tensor | undefined;
+  /** Those of them that nobody else knows: to be let go of if the call fails. */
+  readonly fresh: readonly Tensor[];
 }
+
+const NONE = {
+  gradLogits: undefined,
+  gradMaskedLogits: undefined,
+  constantGradient: undefined,
+} as const;
 
 /**
  * Makes or checks the memory of both gradients, and writes to none.
@@ -45,7 +54,7 @@ export function gradientMemory(
         "memory for gradients only where gradients are asked for",
         "gradients: false",
       );
-    return { gradLogits: undefined, gradMaskedLogits: undefined, constantGradient: undefined };
+    return { ...NONE, fresh: [] };
   }
   if (inPlace && (gradLogits !== undefined || gradMaskedLogits !== undefined)) {
     throw expected("ERR_ARGUMENT", where, "either inPlace or memory for gradients", "both");
@@ -58,30 +67,34 @@ export function gradientMemory(
       "it without them",
     );
   }
-  const memory = (name: string, of: Logits, out: Tensor | undefined) =>
-    gradientTensor(where, name, of, { out: inPlace ? of : out, dtype: wanted.dtype, inPlace });
-  const own = memory("gradLogits", logits, gradLogits);
-  const none = { gradLogits: own, gradMaskedLogits: undefined, constantGradient: undefined };
-  if (maskedLogits === undefined) return none;
-  if (inPlace || gradLogits !== undefined) checkApart(where, "gradLogits", own, maskedLogits);
-  if (!wanted.differentiableMasked && gradMaskedLogits === undefined) return none;
-  const masked = memory("gradMaskedLogits", maskedLogits, gradMaskedLogits);
-  checkApart(where, "gradMaskedLogits", masked, logits);
-  checkApart(where, "gradMaskedLogits", masked, own);
-  return wanted.differentiableMasked
-    ? { ...none, gradMaskedLogits: masked }
-    : { ...none, constantGradient: masked };
+  const fresh: Tensor[] = [];
+  const memory = (name: string, of: Logits, given: Tensor | undefined) => {
+    const out = inPlace ? of : given;
+    const { dtype } = wanted;
+    const gradient = gradientTensor(where, name, of, { out, dtype, inPlace, overwritten: true });
+    if (out === undefined) fresh.push(gradient);
+    return gradient;
+  };
+  try {
+    const own = memory("gradLogits", logits, gradLogits);
+    const none = { ...NONE, gradLogits: own, fresh };
+    if (maskedLogits === undefined) return none;
+    if (inPlace || gradLogits !== undefined) checkApart(where, "gradLogits", own, maskedLogits);
+    if (!wanted.differentiableMasked && gradMaskedLogits === undefined) return none;
+    const masked = memory("gradMaskedLogits", maskedLogits, gradMaskedLogits);
+    checkApart(where, "gradMaskedLogits", masked, logits);
+    checkApart(where, "gradMaskedLogits", masked, own);
+    return wanted.differentiableMasked
+      ? { ...none, gradMaskedLogits: masked }
+      : { ...none, constantGradient: masked };
+  } catch (error) {
+    disposeAll(fresh);
+    throw error;
+  }
 }
 
 /** A gradient must not lie on the other branch's logits, which the op still reads, nor on the other gradient. */
 function checkApart(where: string, name: string, written: Tensor, other: Tensor): void {
-  const [a, b] = [written.data, other.data];
-  if (
-    a.buffer === b.buffer &&
-    a.byteOffset < b.byteOffset + b.byteLength &&
-    b.byteOffset < a.byteOffset + a.byteLength
-  ) {
-    const what = `${name} in memory of its own`;
-    throw expected("ERR_BUFFER", where, what, "memory that overlaps");
-  }
+  if (overlapOf(where, written, other) === "none") return;
+  throw expected("ERR_BUFFER", where, `${name} in memory of its own`, "memory that overlaps");
 }

@@ -45,7 +45,7 @@ export class Objective {
   }
 
   /**
-   * Loss, gradients and metrics of a batch, on this thread (and the pool's).
+   * Loss, gradients and metrics of a batch, on this thread (and the pool's), or on the device that its logits lie on.
    *
    * A batch of logits gives gradients in the logits, one of log-probs in the statistics that were given. Everything
    * else (old, reference and constant masked log-probs, advantages) is constant. With `denominators` of the whole

@@ -33,7 +33,7 @@ export interface RowBlockOptions {
 
 /** Options of `evaluate`. */
 export interface EvaluateOptions extends RowBlockOptions {
-  /** Where the gradient is written: the shape of the logits, any pitch, their dtype or float32. */
+  /** Where the gradient is written: the shape and device of the logits, any pitch, their dtype or float32. */
   readonly gradLogits?: Tensor | undefined;
   /** The same; filled with zeros where the masked branch is constant. */
   readonly gradMaskedLogits?: Tensor | undefined;

@@ -3,7 +3,7 @@ import { checkSignal, readOptions } from "../core/arguments.js";
 import { expected } from "../core/errors.js";
 import { newLines, STATISTICS, TERMS } from "../ops/lines.js";
 import { type ObjectiveAttributes, tokenObjective } from "../ops/token-objective.js";
-import { fillZero } from "../tensor/gradient.js";
+import { disposeAll, fillZero } from "../tensor/gradient.js";
 import type { Logits } from "../tensor/tensor.js";
 import type { TokenRowData } from "./batch.js";
 import { attributesOf, type Coefficients, coefficientsAt } from "./coefficients.js";
@@ -302,6 +302,7 @@ export class RowBlockEvaluation {
   #failed(start: number, args: PlanArgs, error: unknown): unknown {
     this.#running--;
     this.#taken.fill(0, start, start + args.logits.rows);
+    disposeAll(args.fresh);
     return inBatchRows(error, start);
   }
 }

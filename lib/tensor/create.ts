@@ -1,9 +1,10 @@
 /** Makes tensors: over the caller's array, of zeros, of one number. */
 import { arrayLength, numbersOf, readOptions } from "../core/arguments.js";
 import type { Device } from "../core/device.js";
-import { allocate, checkDType, type DType, type TensorArray } from "../core/dtype.js";
+import type { DType, TensorArray } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
-import { checkShape, type Shape, sizeOf } from "../core/shape.js";
+import { checkShape, type Shape } from "../core/shape.js";
+import { freshTensor } from "./fresh.js";
 import { toBfloat16, toFloat16 } from "./half.js";
 import { type Scalar, TENSOR_OPTIONS, Tensor } from "./tensor.js";
 
@@ -13,6 +14,7 @@ export interface TensorOptions<D extends DType, S extends Shape> {
   readonly dtype?: D;
   /** Elements from row to row, for rank 2 and 3; the last dimension if not said. */
   readonly rowPitch?: number;
+  /** `"cpu"` if not said; `"cuda"` is `"cuda:0"`. */
   readonly device?: Device | "cuda";
   readonly requiresGrad?: boolean;
 }
@@ -21,10 +23,11 @@ type Line = readonly [number];
 
 /**
  * A tensor over `data`: a view for typed arrays, whose memory stays the caller's; plain numbers are copied (float32 if no dtype is said).
- * A Uint16Array holds the bits of float16 or bfloat16, so its dtype must be said.
+ * A Uint16Array holds the bits of float16 or bfloat16, so its dtype must be said. With a CUDA `device` it is a copy there.
  *
  * @throws PapoError ERR_DTYPE for an array that cannot hold the dtype, ERR_SHAPE where `data` is too short for the
- * shape and pitch, ERR_BUFFER for shared or resizable memory, ERR_DEVICE_UNAVAILABLE where the device is not there
+ * shape and pitch, ERR_BUFFER for shared or resizable memory, ERR_DEVICE_UNAVAILABLE where the device is not there,
+ * ERR_OUT_OF_MEMORY where it has no room
  */
 export function tensor<const S extends Shape = Line>(
   data: Float32Array,
@@ -65,19 +68,15 @@ export function tensor(
   return new Tensor("tensor", array, { shape: [arrayLength(array) ?? 0], ...given, dtype });
 }
 
-/** A tensor of zeros in memory of its own; float32 if no dtype is said. */
+/** A tensor of zeros in memory of its own, on the host or a device; float32 if no dtype is said. */
 export function zeros<D extends DType = "float32", const S extends Shape = Shape>(
   shape: S,
   options: Omit<TensorOptions<D, S>, "shape"> = {},
 ): Tensor<D, S["length"]> {
   const sizes = checkShape("zeros", "shape", shape);
   const given = readOptions("zeros", options, ["dtype", "rowPitch", "device", "requiresGrad"]);
-  const { dtype = "float32" as D, rowPitch = sizes.at(-1) ?? 1 } = given;
-  checkDType("zeros", dtype);
-  const length = Number.isSafeInteger(rowPitch) ? sizeOf(sizes.slice(0, -1)) * rowPitch : 0;
-  // A pitch that is none is for the tensor to refuse.
-  const data = allocate(dtype, Number.isSafeInteger(length) && length >= 0 ? length : 0);
-  return new Tensor("zeros", data, { ...given, dtype, shape: sizes as S });
+  const { dtype = "float32" as D } = given;
+  return freshTensor("zeros", { ...given, dtype, shape: sizes }, true);
 }
 
 /** One float64 number. */

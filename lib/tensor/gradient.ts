@@ -1,7 +1,9 @@
 /** The tensor a gradient is written to: made, or the caller's own after a check. */
-import { allocate, type DType } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { showShape } from "../core/shape.js";
+import { clearRows } from "./copy.js";
+import { freshTensor } from "./fresh.js";
+import { overlapOf } from "./overlap.js";
 import { Tensor } from "./tensor.js";
 
 export interface GradientOptions {
@@ -11,10 +13,12 @@ export interface GradientOptions {
   readonly dtype?: "float32" | undefined;
   /** Whether `out` may be the very memory of the tensor, for kernels that read an element before they write it. */
   readonly inPlace?: boolean | undefined;
+  /** Whether an op writes every element before anybody reads one: then fresh memory of a device is not zeroed first. */
+  readonly overwritten?: boolean | undefined;
 }
 
 /**
- * A tensor for the gradient of `of`; a fresh one is contiguous and zero.
+ * A tensor for the gradient of `of`, on its device; a fresh one is contiguous and zero.
  *
  * @param name  of the gradient in messages, such as "gradLogits"
  * @throws PapoError ERR_SHAPE, ERR_DTYPE, ERR_DEVICE_MISMATCH where `out` does not fit; ERR_BUFFER where it overlaps the tensor
@@ -23,9 +27,12 @@ export function gradientTensor(
   where: string,
   name: string,
   of: Tensor,
-  { out, dtype, inPlace = false }: GradientOptions = {},
+  { out, dtype, inPlace = false, overwritten = false }: GradientOptions = {},
 ): Tensor {
-  if (out === undefined) return freshGradient(of, dtype ?? of.dtype);
+  if (out === undefined) {
+    const { shape, device } = of;
+    return freshTensor(where, { shape, device, dtype: dtype ?? of.dtype }, !overwritten);
+  }
   if (!(out instanceof Tensor)) {
     throw expected("ERR_ARGUMENT", where, `${name} to be a Tensor`, describe(out));
   }
@@ -45,26 +52,17 @@ export function gradientTensor(
 
 /** Sets the elements that count to 0; what lies between rows stays. */
 export function fillZero(tensor: Tensor): void {
-  const { data, rows, columns, rowPitch } = tensor;
-  if (columns === 0) return;
-  for (let row = 0; row < rows; row++) data.fill(0, row * rowPitch, row * rowPitch + columns);
+  clearRows("gradient", tensor.toNative("gradient", "the tensor"));
 }
 
-function freshGradient({ shape, device, size }: Tensor, dtype: DType): Tensor {
-  return new Tensor("gradient", allocate(dtype, size), { dtype, shape, device });
+/** Lets go of memory that a failed call leaves behind: on a device it would stay until it is collected. */
+export function disposeAll(tensors: Iterable<Tensor | undefined>): void {
+  for (const tensor of tensors) tensor?.dispose();
 }
 
 function checkOverlap(where: string, name: string, of: Tensor, out: Tensor, inPlace: boolean) {
-  const [read, written] = [of.data, out.data];
-  const overlap =
-    read.buffer === written.buffer &&
-    read.byteOffset < written.byteOffset + written.byteLength &&
-    written.byteOffset < read.byteOffset + read.byteLength;
-  const same =
-    read.byteOffset === written.byteOffset &&
-    of.dtype === out.dtype &&
-    of.rowPitch === out.rowPitch;
-  if (!overlap || (inPlace && same)) return;
+  const overlap = overlapOf(where, of, out);
+  if (overlap === "none" || (inPlace && overlap === "same")) return;
   const very = inPlace ? "the very memory of its tensor or " : "";
   throw expected(
     "ERR_BUFFER",

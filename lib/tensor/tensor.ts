@@ -1,17 +1,38 @@
-/** The tensor: a typed view of the caller's memory with a shape, and the two fields autograd keeps on it. */
-import type { NativeTensor } from "../addon/binding.js";
+/** The tensor: typed memory with a shape, on the host or a device, and the two fields autograd keeps on it. */
 import { checkText, readOptions } from "../core/arguments.js";
 import { type Device, parseDevice } from "../core/device.js";
-import { type ArrayOf, type DType, dtypeOf, type LogitsDType } from "../core/dtype.js";
+import {
+  type ArrayOf,
+  allocate,
+  bytesOf,
+  type DType,
+  dtypeOf,
+  type LogitsDType,
+} from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
-import { checkShape, type Shape, showShape, sizeOf } from "../core/shape.js";
+import { checkShape, type Shape, showShape } from "../core/shape.js";
 import { typedArrayLength } from "../core/typed-array.js";
-import { checkDevice, HostStorage } from "./storage.js";
+import { checkDevice } from "../cuda/devices.js";
+import { checkStream, type Stream } from "../cuda/stream.js";
+import { copyRows, copyRowsAsync, type TensorArgument } from "./copy.js";
+import { overlapOf } from "./overlap.js";
+import { DeviceStorage, HostStorage, type Span } from "./storage.js";
+import {
+  checkLength,
+  checkOut,
+  checkRequiresGrad,
+  extentOf,
+  neededLength,
+  roomOf,
+  saidDType,
+} from "./tensor-checks.js";
+
+export type { TensorArgument };
 
 /** A shape whose number of dimensions is known to the compiler. */
 export type ShapeOfRank<R extends number> = Shape & { readonly length: R };
 
-/** Logits [rows, vocab] or [sequences, tokens, vocab]. */
+/** Logits [rows, vocab] or [sequences, tokens, vocab], on the host or on a device, where ops then run. */
 export type Logits = Tensor<LogitsDType, 2 | 3>;
 /** One float64 number per row. */
 export type Rows = Tensor<"float64", 1>;
@@ -38,11 +59,31 @@ export const TENSOR_OPTIONS: readonly (keyof TensorInit)[] = [
 const FACTS = ["dtype", "shape", "rows", "columns", "rowPitch", "device"] as const;
 const LASTING: PropertyDescriptor = { writable: false, configurable: false };
 
+/** Stands for memory that is to be made: zeros on the host, uninitialised on a device. */
+export const FRESH: unique symbol = Symbol("fresh memory");
+
+/** What a slice of rows of a tensor of rank `R` is: rows of numbers, or a shorter vector. */
+export type SliceRank<R extends number> = number extends R ? number : R extends 1 ? 1 : 2;
+
+/** Options of a copy. */
+export interface CopyOptions {
+  /** Memory to copy to, on the device that is named: same shape and dtype, any pitch. Fresh and without gaps if not said. */
+  readonly out?: Tensor | undefined;
+  /** The stream to copy in; if not said the one in force, else the default stream of the device that it is copied from or to. */
+  readonly stream?: Stream | undefined;
+}
+
 /**
- * A view of memory: it copies nothing, so what is written to `data` is what the next op reads.
- *
- * `D` and `R` are its dtype and its rank (0 to 3), so that a wrong one does not compile.
+ * Typed memory with a shape. `D` and `R` are its dtype and its rank (0 to 3), so that a wrong one does not compile.
  * Rank 2 and 3 are rows of `columns` numbers, `rowPitch` elements apart; what lies between them is neither read nor written.
+ *
+ * On the host (`"cpu"`) it is a view of the caller's array: what is written to `data` is what the next op reads, and the
+ * array stays the caller's.
+ *
+ * On a CUDA device it has memory there, which JavaScript does not see: `to("cpu")` copies it. The tensor that made the
+ * memory frees it, with `dispose()` or at the end of its `using` block; its aliases and slices end with it. What nobody
+ * disposed of is freed once it is collected, which may be late. Ops take such logits, and put gradients beside them;
+ * everything of one number per token stays on the host. An op is done when its call returns or its promise settles.
  */
 export class Tensor<D extends DType = DType, R extends number = number> {
   readonly dtype: D;
@@ -58,7 +99,7 @@ export class Tensor<D extends DType = DType, R extends number = number> {
   requiresGrad: boolean;
   /** The gradient `backward` left here; where one is already here, `backward` adds to it. */
   grad: Tensor<DType, R> | undefined = undefined;
-  readonly #storage: HostStorage<D>;
+  readonly #storage: HostStorage<D> | DeviceStorage;
 
   /** Use `tensor()`, whose result knows its dtype and rank. */
   constructor(where: string, data: unknown, init: TensorInit) {
@@ -68,17 +109,18 @@ export class Tensor<D extends DType = DType, R extends number = number> {
       init,
       TENSOR_OPTIONS,
     );
-    this.dtype = dtypeOf(where, "data", data, dtype) as D;
-    this.device = parseDevice(where, device);
+    const made = DeviceStorage.is(data) ? data : undefined;
+    const isArray = data !== FRESH && made === undefined;
+    this.dtype = (isArray ? dtypeOf(where, "data", data, dtype) : saidDType(where, dtype)) as D;
+    this.device = made?.device ?? parseDevice(where, device);
     checkDevice(where, this.device);
     this.shape = checkShape(where, "shape", shape) as ShapeOfRank<R>;
-    const matrix = this.shape.length >= 2;
-    this.columns = matrix ? (this.shape.at(-1) as number) : 1;
-    this.rows = matrix ? sizeOf(this.shape.slice(0, -1)) : sizeOf(this.shape);
-    this.rowPitch = checkRowPitch(where, rowPitch, this.columns, matrix);
-    this.#storage = new HostStorage<D>(where, "data", data as ArrayOf<D>);
-    checkLength(where, this, typedArrayLength(data as ArrayOf<D>));
+    const extent = extentOf(where, this.shape, rowPitch);
+    this.rows = extent.rows;
+    this.columns = extent.columns;
+    this.rowPitch = extent.rowPitch;
     this.requiresGrad = checkRequiresGrad(where, requiresGrad, this.dtype);
+    this.#storage = made ?? this.#memory(where, data);
     // Nobody checks them again, so they stay what they were checked to be, in plain JavaScript too.
     for (const fact of FACTS) Object.defineProperty(this, fact, LASTING);
   }
@@ -95,9 +137,12 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     return this.rows * this.columns;
   }
 
-  /** The caller's own array. Throws ERR_DISPOSED after `dispose()` or where its buffer was detached. */
+  /**
+   * The caller's own array. Throws ERR_DISPOSED after `dispose()` or where its buffer was detached, ERR_DEVICE_MISMATCH
+   * for a tensor on a device.
+   */
   get data(): ArrayOf<D> {
-    return this.#storage.data("Tensor.data", "the tensor");
+    return this.hostData("Tensor.data", "the tensor");
   }
 
   /** The one number of a tensor of one element; float16 and bfloat16 give their bits where they are bits. */
@@ -105,22 +150,94 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     if (this.size !== 1) {
       throw expected("ERR_SHAPE", "Tensor.item", "one element", `shape ${showShape(this.shape)}`);
     }
-    return this.data[0] as number;
+    return this.hostData("Tensor.item", "the tensor")[0] as number;
+  }
+
+  /**
+   * Address of the first element on its device, for other native code; the memory stays this tensor's. What is written
+   * there by somebody else's work is read by ops in the same stream, or in any after a wait for it.
+   *
+   * @throws PapoError ERR_DEVICE_MISMATCH for a tensor on the host, ERR_DISPOSED
+   */
+  get devicePointer(): bigint {
+    const where = "Tensor.devicePointer";
+    const storage = this.#storage;
+    if (storage instanceof DeviceStorage) return storage.pointer(where, "the tensor");
+    throw expected("ERR_DEVICE_MISMATCH", where, "the tensor on a CUDA device", "one on cpu");
   }
 
   /** Another tensor over the same memory, with a gradient of its own and no history. */
   alias(options: { readonly requiresGrad?: boolean } = {}): Tensor<D, R> {
-    const { dtype, shape, device, data } = this;
-    const rowPitch = shape.length >= 2 ? this.rowPitch : undefined;
-    const { requiresGrad } = readOptions("Tensor.alias", options, ["requiresGrad"]);
-    return new Tensor<D, R>("Tensor.alias", data, { dtype, shape, rowPitch, device, requiresGrad });
+    const where = "Tensor.alias";
+    const { shape, rows } = this;
+    const { requiresGrad } = readOptions(where, options, ["requiresGrad"]);
+    return this.#view<R>(where, shape, [0, rows], requiresGrad);
+  }
+
+  /**
+   * Rows `start` … `end − 1` over the same memory, with a gradient of their own and no history: [end − start, columns], or
+   * [end − start] of a vector.
+   *
+   * @throws PapoError ERR_SHAPE for a scalar, ERR_RANGE, ERR_DISPOSED
+   */
+  sliceRows(start: number, end: number = this.rows): Tensor<D, SliceRank<R>> {
+    const where = "Tensor.sliceRows";
+    const { shape, rows, columns } = this;
+    if (shape.length === 0) {
+      throw expected("ERR_SHAPE", where, "a tensor with rows", showShape(shape));
+    }
+    const fits = Number.isSafeInteger(start) && Number.isSafeInteger(end);
+    if (!fits || start < 0 || start > end || end > rows) {
+      const received = `${describe(start)} to ${describe(end)}`;
+      throw expected("ERR_RANGE", where, `rows within 0 to ${rows}`, received);
+    }
+    const sliced = shape.length === 1 ? [end - start] : [end - start, columns];
+    return this.#view<SliceRank<R>>(where, sliced, [start, end]);
+  }
+
+  /**
+   * The tensor on another device: a copy that is done when this returns, without history. Of a tensor that is there
+   * already it is the tensor itself, unless `out` is given.
+   *
+   * @throws PapoError ERR_DEVICE_UNAVAILABLE with the reason, ERR_OUT_OF_MEMORY naming sizes, ERR_DEVICE_MISMATCH for `out`
+   *         or a stream elsewhere, ERR_SHAPE, ERR_DTYPE, ERR_BUFFER for `out` that does not fit, ERR_DISPOSED
+   */
+  to(device: Device | "cuda", options: CopyOptions = {}): Tensor<D, R> {
+    const where = "Tensor.to";
+    const { from, to, result, isFresh, stream } = this.#copyTo(where, device, options);
+    try {
+      if (to) copyRows(where, from, to, stream);
+      return result;
+    } catch (error) {
+      if (isFresh) result.dispose();
+      throw error;
+    }
+  }
+
+  /**
+   * `to` off the event loop; neither side's memory may be written or transferred until it settles. From and to `pinned`
+   * memory the device copies by itself.
+   */
+  async toAsync(device: Device | "cuda", options: CopyOptions = {}): Promise<Tensor<D, R>> {
+    const where = "Tensor.toAsync";
+    const { from, to, result, isFresh, stream } = this.#copyTo(where, device, options);
+    try {
+      if (to) await copyRowsAsync(where, from, to, stream);
+      return result;
+    } catch (error) {
+      if (isFresh) result.dispose();
+      throw error;
+    }
   }
 
   get disposed(): boolean {
     return this.#storage.disposed;
   }
 
-  /** Lets go of the memory; every later use throws ERR_DISPOSED. A host tensor's array stays the caller's. */
+  /**
+   * Lets go of the memory; every later use throws ERR_DISPOSED. A host tensor's array stays the caller's; memory of a device
+   * is freed, once no call is running on it, if this tensor made it, and stays if this is an alias or a slice.
+   */
   dispose(): void {
     this.#storage.dispose();
   }
@@ -129,46 +246,94 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     this.dispose();
   }
 
-  /** The tensor as it crosses the bridge; `name` is the argument's public name. */
-  toNative(where: string, name: string): NativeTensor {
-    const { dtype, rows, columns, rowPitch } = this;
-    return { data: this.#storage.data(where, name), dtype, rows, columns, rowPitch };
+  /** The tensor as it crosses the bridge; `name` is the argument's public name. Throws ERR_DISPOSED. */
+  toNative(where: string, name: string): TensorArgument {
+    const { dtype, rows, columns, rowPitch, device } = this;
+    return { ...this.#storage.native(where, name), dtype, rows, columns, rowPitch, device };
   }
-}
 
-function checkRowPitch(
-  where: string,
-  rowPitch: number | undefined,
-  columns: number,
-  matrix: boolean,
-): number {
-  if (rowPitch === undefined) return columns;
-  if (!matrix) {
-    throw expected("ERR_ARGUMENT", where, "rowPitch only with rank 2 or 3", describe(rowPitch));
+  /** The array of an argument that must lie on the host. Throws ERR_DEVICE_MISMATCH, ERR_DISPOSED. */
+  hostData(where: string, name: string): ArrayOf<D> {
+    const storage = this.#storage;
+    if (storage instanceof HostStorage) return storage.data(where, name);
+    const what = `${name} in host memory (copy it there with .to("cpu"))`;
+    throw expected("ERR_DEVICE_MISMATCH", where, what, `a tensor on ${this.device}`);
   }
-  if (!Number.isSafeInteger(rowPitch) || rowPitch < columns) {
-    const what = `rowPitch to be an integer of at least ${columns} elements`;
-    throw expected("ERR_SHAPE", where, what, describe(rowPitch));
-  }
-  return rowPitch;
-}
 
-function checkLength(where: string, tensor: Tensor, length: number): void {
-  const { rows, columns, rowPitch, shape } = tensor;
-  const needed = rows === 0 || columns === 0 ? 0 : (rows - 1) * rowPitch + columns;
-  if (length >= needed) return;
-  const pitch = rowPitch === columns ? "" : ` with rowPitch ${rowPitch}`;
-  const what = `at least ${needed} elements for shape ${showShape(shape)}${pitch}`;
-  throw expected("ERR_SHAPE", where, what, `${length}`);
-}
+  /** The bytes it lies on, to find overlaps. Throws ERR_DISPOSED. */
+  span(where: string, name: string): Span {
+    return this.#storage.span(where, name);
+  }
 
-function checkRequiresGrad(where: string, value: unknown, dtype: DType): boolean {
-  if (value === undefined) return false;
-  if (typeof value !== "boolean") {
-    throw expected("ERR_ARGUMENT", where, "requiresGrad to be a boolean", describe(value));
+  /** The memory that the constructor was given or asked for; an array for a device is copied there. */
+  #memory(where: string, data: unknown): HostStorage<D> | DeviceStorage {
+    const { dtype, device, rows, columns, rowPitch } = this;
+    if (data === FRESH) {
+      const length = roomOf(this);
+      return device === "cpu"
+        ? new HostStorage<D>(where, "data", allocate(dtype, length))
+        : DeviceStorage.allocate(where, device, length * bytesOf(dtype));
+    }
+    const host = new HostStorage<D>(where, "data", data as ArrayOf<D>);
+    checkLength(where, this, typedArrayLength(data as ArrayOf<D>));
+    if (device === "cpu") return host;
+    const storage = DeviceStorage.allocate(where, device, neededLength(this) * bytesOf(dtype));
+    const numbers = { dtype, rows, columns, rowPitch };
+    const from = { ...numbers, ...host.native(where, "data") };
+    try {
+      copyRows(where, from, { ...numbers, ...storage.native(where, "data"), device });
+      return storage;
+    } catch (error) {
+      storage.dispose();
+      throw error;
+    }
   }
-  if (value && dtype === "int32") {
-    throw expected("ERR_DTYPE", where, "a floating-point dtype for requiresGrad", dtype);
+
+  #view<S extends number>(
+    where: string,
+    shape: Shape,
+    [start, end]: readonly [number, number],
+    requiresGrad?: boolean,
+  ): Tensor<D, S> {
+    const { dtype, device, columns, rowPitch } = this;
+    const begin = end === start ? 0 : start * rowPitch;
+    const length = neededLength({ rows: end - start, columns, rowPitch });
+    // An alias is all of the memory; what lies behind a slice's last row is not its own.
+    const whole = end - start === this.rows;
+    const storage = this.#storage;
+    let data: unknown;
+    if (storage instanceof HostStorage) {
+      const array = storage.data(where, "the tensor");
+      data = whole ? array : array.subarray(begin, begin + length);
+    } else {
+      const bytes = bytesOf(dtype);
+      const range = whole ? [0, storage.bytes] : [begin * bytes, (begin + length) * bytes];
+      data = storage.view(where, "the tensor", range as [number, number]);
+    }
+    const pitch = shape.length >= 2 ? rowPitch : undefined;
+    return new Tensor<D, S>(where, data, { dtype, shape, rowPitch: pitch, device, requiresGrad });
   }
-  return value;
+
+  #copyTo(where: string, device: unknown, options: CopyOptions) {
+    const { out, stream } = readOptions(where, options, ["out", "stream"]);
+    if (stream !== undefined) checkStream(where, stream);
+    const target = parseDevice(where, device);
+    checkDevice(where, target);
+    const from = this.toNative(where, "the tensor");
+    const isThere = target === this.device;
+    if (out !== undefined) {
+      if (!(out instanceof Tensor)) {
+        throw expected("ERR_ARGUMENT", where, "out to be a Tensor", describe(out));
+      }
+      checkOut(where, this, target, out);
+    }
+    const isFresh = out === undefined && !isThere;
+    const { dtype, shape } = this;
+    const result = isFresh
+      ? new Tensor<D, R>(where, FRESH, { dtype, shape, device: target })
+      : ((out ?? this) as Tensor<D, R>);
+    const isSame = !isFresh && isThere && overlapOf(where, this, result) === "same";
+    const to = isSame ? undefined : result.toNative(where, "out");
+    return { from, to, result, isFresh, stream };
+  }
 }

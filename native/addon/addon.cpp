@@ -7,12 +7,46 @@
 namespace papo::addon {
 namespace {
 
+struct Export {
+  const char* name;
+  Napi::Value (*function)(const Napi::CallbackInfo&);
+};
+
+constexpr Export kExports[] = {
+    {"configure", configure},
+    {"info", describe},
+    {"run", run},
+    {"runAsync", run_async},
+    {"allocate", allocate},
+    {"wrapPointer", wrap_pointer},
+    {"bufferInfo", buffer_info},
+    {"free", free_buffer},
+    {"allocatePinned", allocate_pinned},
+    {"memoryInfo", memory_info},
+    {"copy", copy},
+    {"copyAsync", copy_async},
+    {"clear", clear},
+    {"createStream", create_stream},
+    {"wrapStream", wrap_stream},
+    {"streamInfo", stream_info},
+    {"destroyStream", destroy_stream},
+    {"synchronize", synchronize},
+    {"synchronizeAsync", synchronize_async},
+    {"createEvent", create_event},
+    {"recordEvent", record_event},
+    {"waitEvent", wait_event},
+    {"queryEvent", query_event},
+    {"synchronizeEvent", synchronize_event},
+    {"synchronizeEventAsync", synchronize_event_async},
+    {"elapsed", elapsed},
+    {"destroyEvent", destroy_event},
+};
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   create_state(env);
-  exports.Set("configure", Napi::Function::New(env, configure, "configure"));
-  exports.Set("info", Napi::Function::New(env, describe, "info"));
-  exports.Set("run", Napi::Function::New(env, run, "run"));
-  exports.Set("runAsync", Napi::Function::New(env, run_async, "runAsync"));
+  for (const Export& entry : kExports) {
+    exports.Set(entry.name, Napi::Function::New(env, entry.function, entry.name));
+  }
   return exports;
 }
 

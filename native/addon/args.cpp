@@ -1,48 +1,32 @@
 #include "addon/args.hpp"
 
-#include <cmath>
-#include <cstring>
 #include <string>
+
+#include "addon/memory.hpp"
+#include "addon/values.hpp"
 
 namespace papo::addon {
 namespace {
 
-constexpr double kMaxSize = 9007199254740991.0;  // 2^53 - 1, the largest count JavaScript can say
-/// `napi_float16_array` of newer Node versions; the header of Node-API 8 does not name it.
-constexpr int kFloat16Array = 11;
-
 /// A tensor as JavaScript described it, before any address was taken.
 struct TensorArgument {
-  napi_value data = nullptr;
+  MemoryArgument memory;
   DType dtype = DType::float32;
   std::size_t rows = 0;
   std::size_t columns = 0;
   std::size_t row_pitch = 0;
 };
 
-napi_valuetype type_of(napi_env env, napi_value value) {
-  napi_valuetype type = napi_undefined;
-  napi_typeof(env, value, &type);
-  return type;
-}
-
 bool get_property(napi_env env, napi_value object, const char* name, napi_value& value) {
   return napi_get_named_property(env, object, name, &value) == napi_ok;
 }
 
-/// Strings of the contract are short; a longer one is cut and matches nothing.
-std::string get_string(napi_env env, napi_value value) {
-  char text[64] = {};
-  std::size_t length = 0;
-  if (napi_get_value_string_utf8(env, value, text, sizeof text, &length) != napi_ok) return {};
-  return {text, length};
-}
-
 class Reader {
  public:
-  Reader(napi_env env, const OpSpec& spec) : env_(env), where_(camel_case(spec.name)) {}
+  Reader(napi_env env, const EnvState& state, const OpSpec& spec)
+      : env_(env), state_(state), where_(camel_case(spec.name)) {}
 
-  Status pending() const { return {Code::argument, "[" + where_ + "] an argument's getter threw"}; }
+  Status pending() const { return getter_threw(where_); }
 
   Status object(napi_value value, const char* name) const {
     if (type_of(env_, value) == napi_object) return {};
@@ -54,14 +38,17 @@ class Reader {
               std::size_t& result) const {
     napi_value value;
     if (!get_property(env_, tensor, property, value)) return pending();
-    double number = -1;
-    if (type_of(env_, value) == napi_number) napi_get_value_double(env_, value, &number);
-    if (!(number >= 0 && number <= kMaxSize) || number != std::floor(number)) {
-      return expected(Code::shape, where_, name + "." + property + " to be a count",
-                      "something else");
-    }
-    result = static_cast<std::size_t>(number);
-    return {};
+    if (get_count(env_, value, result)) return {};
+    return expected(Code::shape, where_, name + "." + property + " to be a count",
+                    described(env_, value));
+  }
+
+  /// Of device buffers: a typed array is a view already.
+  Status offset(napi_value tensor, const std::string& name, std::size_t& result) const {
+    napi_value value;
+    if (!get_property(env_, tensor, "byteOffset", value)) return pending();
+    if (type_of(env_, value) == napi_undefined) return {};
+    return read_count(env_, where_, name + ".byteOffset", value, result);
   }
 
   Status tensor(napi_value tensors, const TensorSpec& spec, TensorArgument& argument) const {
@@ -72,8 +59,12 @@ class Reader {
     if (type == napi_undefined || type == napi_null) return {};
     Status status = object(value, name.c_str());
     if (!status.ok()) return status;
+    status = read_data(env_, where_, value, argument.memory);
+    if (status.ok() && !argument.memory.is_array) {
+      status = offset(value, name, argument.memory.byte_offset);
+    }
+    if (!status.ok()) return status;
     napi_value dtype;
-    if (!get_property(env_, value, "data", argument.data)) return pending();
     if (!get_property(env_, value, "dtype", dtype)) return pending();
     const std::string dtype_name = get_string(env_, dtype);
     bool known = false;
@@ -112,35 +103,25 @@ class Reader {
     return expected(Code::argument, where_, name + " to be one of " + choices, "\"" + word + "\"");
   }
 
-  /// Takes the address; runs no JavaScript.
-  Status view(const TensorSpec& spec, const TensorArgument& argument, TensorView& view) const {
+  /// Takes the address and holds it; runs no JavaScript.
+  Status view(const TensorSpec& spec, const TensorArgument& argument, TensorView& view,
+              HeldMemory& held) const {
     const std::string name = camel_case(spec.name);
-    bool is_typed_array = false;
-    napi_is_typedarray(env_, argument.data, &is_typed_array);
-    if (!is_typed_array)
-      return expected(Code::dtype, where_, name + " to be a typed array", "something else");
-    napi_typedarray_type type;
-    std::size_t length = 0;
-    void* data = nullptr;
-    napi_value buffer = nullptr;
-    if (napi_get_typedarray_info(env_, argument.data, &type, &length, &data, &buffer, nullptr) !=
-        napi_ok) {
-      return expected(Code::buffer, where_, name + " to be readable", "an array that is not");
-    }
-    bool is_array_buffer = false;
-    napi_is_arraybuffer(env_, buffer, &is_array_buffer);
-    if (!is_array_buffer) {
-      return expected(Code::buffer, where_, name + " not to be shared between threads",
-                      "an array over a SharedArrayBuffer");
-    }
-    bool detached = false;
-    napi_is_detached_arraybuffer(env_, buffer, &detached);
-    if (detached)
-      return expected(Code::disposed, where_, name + " to be attached", "a detached buffer");
-    if (!carries(type, argument.dtype)) {
+    Location location;
+    Status status = locate(env_, state_, where_, name, argument.memory, location, held);
+    if (!status.ok()) return status;
+    if (argument.memory.is_array && !carries(location.type, argument.dtype)) {
       return expected(Code::dtype, where_, name + " to hold " + name_of(argument.dtype),
                       "another typed array");
     }
+    const std::size_t element = size_of(argument.dtype);
+    // A kernel's misplaced read costs a device everything it holds, so it is refused here.
+    if (!argument.memory.is_array && reinterpret_cast<std::uintptr_t>(location.data) % element) {
+      return expected(Code::buffer, where_,
+                      name + " to begin at a multiple of " + std::to_string(element) + " bytes",
+                      "another address");
+    }
+    const std::size_t length = location.bytes / element;
     const bool empty = argument.rows == 0 || argument.columns == 0;
     if (!empty && (argument.row_pitch < argument.columns || argument.columns > length ||
                    argument.rows - 1 > (length - argument.columns) / argument.row_pitch)) {
@@ -151,37 +132,27 @@ class Reader {
                       std::to_string(length) + " elements");
     }
     static double nothing = 0;  // an empty tensor is present, but no element of it is ever touched
-    view = {empty ? &nothing : data, argument.rows,  argument.columns,
-            argument.row_pitch,      argument.dtype, {}};
+    view = {empty ? &nothing : location.data,
+            argument.rows,
+            argument.columns,
+            argument.row_pitch,
+            argument.dtype,
+            location.device};
     return {};
   }
 
  private:
-  static bool carries(napi_typedarray_type type, DType dtype) {
-    switch (dtype) {
-      case DType::float32:
-        return type == napi_float32_array;
-      case DType::float64:
-        return type == napi_float64_array;
-      case DType::int32:
-        return type == napi_int32_array;
-      case DType::bfloat16:
-        return type == napi_uint16_array;
-      case DType::float16:
-        return type == napi_uint16_array || static_cast<int>(type) == kFloat16Array;
-    }
-    return false;
-  }
-
   napi_env env_;
+  const EnvState& state_;
   std::string where_;
 };
 
 }  // namespace
 
-Status read_call(Napi::Env env, const OpSpec& spec, Napi::Value inputs, Napi::Value outputs,
-                 Napi::Value attributes, OpCall& call, std::vector<napi_value>& held) {
-  const Reader reader(env, spec);
+Status read_call(Napi::Env env, const EnvState& state, const OpSpec& spec, Napi::Value inputs,
+                 Napi::Value outputs, Napi::Value attributes, OpCall& call, HeldMemory& memory,
+                 HeldValues& values) {
+  const Reader reader(env, state, spec);
   TensorArgument input_arguments[kMaxTensors];
   TensorArgument output_arguments[kMaxTensors];
   call.spec = &spec;
@@ -199,14 +170,14 @@ Status read_call(Napi::Env env, const OpSpec& spec, Napi::Value inputs, Napi::Va
   }
 
   for (std::size_t i = 0; status.ok() && i < spec.inputs.size; ++i) {
-    if (input_arguments[i].data == nullptr) continue;
-    status = reader.view(spec.inputs[i], input_arguments[i], call.inputs[i]);
-    held.push_back(input_arguments[i].data);
+    if (input_arguments[i].memory.data == nullptr) continue;
+    status = reader.view(spec.inputs[i], input_arguments[i], call.inputs[i], memory);
+    values.keep(input_arguments[i].memory.data);
   }
   for (std::size_t i = 0; status.ok() && i < spec.outputs.size; ++i) {
-    if (output_arguments[i].data == nullptr) continue;
-    status = reader.view(spec.outputs[i], output_arguments[i], call.outputs[i]);
-    held.push_back(output_arguments[i].data);
+    if (output_arguments[i].memory.data == nullptr) continue;
+    status = reader.view(spec.outputs[i], output_arguments[i], call.outputs[i], memory);
+    values.keep(output_arguments[i].memory.data);
   }
   const bool is_matrix = spec.inputs[0].layout == Layout::matrix;
   call.rows = is_matrix ? call.inputs[0].rows : call.inputs[0].columns;

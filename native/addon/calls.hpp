@@ -10,4 +10,31 @@ Napi::Value describe(const Napi::CallbackInfo& info);
 Napi::Value run(const Napi::CallbackInfo& info);
 Napi::Value run_async(const Napi::CallbackInfo& info);
 
+Napi::Value allocate(const Napi::CallbackInfo& info);
+Napi::Value wrap_pointer(const Napi::CallbackInfo& info);
+Napi::Value buffer_info(const Napi::CallbackInfo& info);
+Napi::Value free_buffer(const Napi::CallbackInfo& info);
+Napi::Value allocate_pinned(const Napi::CallbackInfo& info);
+Napi::Value memory_info(const Napi::CallbackInfo& info);
+
+Napi::Value copy(const Napi::CallbackInfo& info);
+Napi::Value copy_async(const Napi::CallbackInfo& info);
+Napi::Value clear(const Napi::CallbackInfo& info);
+
+Napi::Value create_stream(const Napi::CallbackInfo& info);
+Napi::Value wrap_stream(const Napi::CallbackInfo& info);
+Napi::Value stream_info(const Napi::CallbackInfo& info);
+Napi::Value destroy_stream(const Napi::CallbackInfo& info);
+Napi::Value synchronize(const Napi::CallbackInfo& info);
+Napi::Value synchronize_async(const Napi::CallbackInfo& info);
+
+Napi::Value create_event(const Napi::CallbackInfo& info);
+Napi::Value record_event(const Napi::CallbackInfo& info);
+Napi::Value wait_event(const Napi::CallbackInfo& info);
+Napi::Value query_event(const Napi::CallbackInfo& info);
+Napi::Value synchronize_event(const Napi::CallbackInfo& info);
+Napi::Value synchronize_event_async(const Napi::CallbackInfo& info);
+Napi::Value elapsed(const Napi::CallbackInfo& info);
+Napi::Value destroy_event(const Napi::CallbackInfo& info);
+
 }  // namespace papo::addon

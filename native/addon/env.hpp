@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 
+#include "addon/pinned.hpp"
 #include "core/status.hpp"
 #include "ops/registry.hpp"
 
@@ -17,6 +18,7 @@ struct EnvState {
   Status startup;
   /// Set when the environment goes down: work in flight stops at its next block of rows.
   std::atomic<bool> closing{false};
+  PinnedRegions pinned;
 };
 
 /// Makes the environment's state and ties it to its life.

@@ -17,4 +17,9 @@ void throw_status(Napi::Env env, const Status& status) {
   napi_throw(env, to_error(env, status));
 }
 
+Napi::Value ended(Napi::Env env, const Status& status) {
+  if (!status.ok()) throw_status(env, status);
+  return env.Undefined();
+}
+
 }  // namespace papo::addon

@@ -12,4 +12,7 @@ Napi::Value to_error(Napi::Env env, const Status& status);
 /// Throws into JavaScript, unless something is thrown already.
 void throw_status(Napi::Env env, const Status& status);
 
+/// What a function without a result returns: undefined, or the status thrown.
+Napi::Value ended(Napi::Env env, const Status& status);
+
 }  // namespace papo::addon

@@ -1,4 +1,4 @@
-// info(): versions, devices, instruction sets, threads, and the specs of all ops. configure(threads).
+// info(): versions, CUDA and its devices, instruction sets, threads, and the specs of all ops. configure(threads).
 #include <cmath>
 
 #include "addon/calls.hpp"
@@ -68,6 +68,36 @@ Napi::Object describe_op(Napi::Env env, const OpSpec& spec) {
   return object;
 }
 
+/// CUDA's 13000 as "13.0"; nothing for 0.
+std::string show_version(int version) {
+  if (version == 0) return "";
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+Napi::Object describe_device(Napi::Env env, const cuda::DeviceDescription& device) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("device", name_of({DeviceKind::cuda, device.index}));
+  object.Set("name", device.name);
+  object.Set("computeCapability",
+             std::to_string(device.compute_major) + "." + std::to_string(device.compute_minor));
+  object.Set("multiprocessors", device.multiprocessors);
+  object.Set("memoryBytes", static_cast<double>(device.memory_bytes));
+  object.Set("l2Bytes", static_cast<double>(device.l2_bytes));
+  return object;
+}
+
+Napi::Object describe_cuda(Napi::Env env, const cuda::Runtime& runtime) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("built", runtime.built);
+  object.Set("runtimeVersion", show_version(runtime.runtime_version));
+  object.Set("driverVersion", show_version(runtime.driver_version));
+  object.Set("unavailable", runtime.unavailable);
+  object.Set("devices", array_of(env, runtime.devices, [&](const cuda::DeviceDescription& device) {
+               return describe_device(env, device);
+             }));
+  return object;
+}
+
 std::string compiler() {
 #if defined(__clang__)
   return "clang " __clang_version__;
@@ -107,13 +137,7 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
                return Napi::String::New(env, cpu::name_of(isa));
              }));
   object.Set("threads", static_cast<double>(cpu::threads()));
-  object.Set("devices", array_of(env, cuda::devices(), [&](const cuda::DeviceDescription& device) {
-               Napi::Object entry = Napi::Object::New(env);
-               entry.Set("device", "cuda:" + std::to_string(device.index));
-               entry.Set("name", device.name);
-               return entry;
-             }));
-  object.Set("cudaUnavailable", cuda::unavailable_reason());
+  object.Set("cuda", describe_cuda(env, cuda::runtime()));
   object.Set("ops", array_of(env, state_of(env)->registry.entries(),
                              [&](const OpEntry& entry) { return describe_op(env, *entry.spec); }));
   return object;

@@ -1,4 +1,4 @@
-// run(op, inputs, outputs, attributes): on this thread, the pool helping.
+// run(op, inputs, outputs, attributes, stream): on this thread, the pool helping.
 #include "addon/calls.hpp"
 #include "addon/errors.hpp"
 #include "addon/prepared_call.hpp"
@@ -7,10 +7,10 @@ namespace papo::addon {
 
 Napi::Value run(const Napi::CallbackInfo& info) {
   PreparedCall prepared;
-  Status status = prepare(info, prepared);
+  HeldValues values;
+  Status status = prepare(info, 4, prepared, values);
   if (status.ok()) status = prepared.execute();
-  if (!status.ok()) throw_status(info.Env(), status);
-  return info.Env().Undefined();
+  return ended(info.Env(), status);
 }
 
 }  // namespace papo::addon

@@ -159,7 +159,7 @@ test("a detached buffer is refused", (t) => {
 
 test("a getter that detaches a buffer read before it is noticed", (t) => {
   const call = soundCall();
-  const { data } = call.inputs.logits as NativeTensor;
+  const { data } = call.inputs.logits as { data: Float32Array };
   const ids = call.inputs.token_ids as NativeTensor;
   Object.defineProperty(call.inputs, "token_ids", {
     get: () => {
@@ -198,6 +198,29 @@ test("runAsync refuses as run does, by throwing at once", (t) => {
       undefined,
     );
   t.throws(start, { code: "ERR_SHAPE" });
+});
+
+test("starting a call runs no JavaScript, not even a setter of Array.prototype", async (t) => {
+  const { inputs, outputs, attributes } = soundCall();
+  let asked = false;
+  const set = () => {
+    asked = true;
+  };
+  Object.defineProperty(Array.prototype, 0, { set, configurable: true });
+  let running: Promise<void>;
+  try {
+    running = binding().runAsync(
+      "token_stats",
+      inputs as never,
+      outputs as never,
+      attributes as never,
+      undefined,
+    );
+  } finally {
+    Reflect.deleteProperty(Array.prototype, 0);
+  }
+  t.false(asked);
+  await running;
 });
 
 test("no value in any place crashes the process", (t) => {

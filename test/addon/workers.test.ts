@@ -54,6 +54,31 @@ test("a worker that is terminated in the middle of its calls takes nothing down 
   t.true(info().threads >= 1);
 });
 
+test("nor does one that is terminated while it starts calls", async (t) => {
+  // Node-API then refuses everything from one moment to the next, the making of promises included.
+  const code = `
+    const { parentPort, workerData } = require("node:worker_threads");
+    const addon = require(workerData);
+    const tensor = (data, dtype, rows, columns) => ({ data, dtype, rows, columns, rowPitch: columns });
+    const inputs = {
+      logits: tensor(new Float32Array(4), "float32", 1, 4),
+      token_ids: tensor(new Int32Array(1), "int32", 1, 1),
+    };
+    const outputs = { statistics: tensor(new Float64Array(8), "float64", 8, 1) };
+    const call = () => addon.runAsync("token_stats", inputs, outputs, {}, undefined);
+    (async () => {
+      parentPort.postMessage("started");
+      for (;;) await Promise.all(Array.from({ length: 500 }, call));
+    })();`;
+  for (let round = 0; round < 20; round++) {
+    const worker = new Worker(code, { eval: true, workerData: info().path });
+    await message(worker, "started");
+    await new Promise((resolve) => setTimeout(resolve, round % 7));
+    await worker.terminate();
+  }
+  t.pass();
+});
+
 test("two copies of the addon live side by side", (t) => {
   const folder = mkdtempSync(join(tmpdir(), "papo-"));
   try {

@@ -1,6 +1,7 @@
 /** The batches of test/support as the engine takes them, and ways to cut, pack and read them. */
 import type { LogitsDType } from "../../lib/core/dtype.js";
 import {
+  type Device,
   type Evaluation,
   fromBfloat16,
   fromFloat16,
@@ -14,21 +15,27 @@ import {
 import type { GoldenCase } from "../support/golden.js";
 import type { Batch } from "../support/inputs.js";
 
-/** Logits over existing memory. */
+/** Logits over existing memory, or a copy of it on a device. */
 export function logitsTensor(
   data: Float32Array | Uint16Array | Float16Array,
   shape: readonly number[],
   dtype: LogitsDType = "float32",
   rowPitch?: number,
+  device: Device = "cpu",
 ): Logits {
-  return new Tensor("test", data, { shape, dtype, rowPitch }) as Logits;
+  return new Tensor("test", data, { shape, dtype, rowPitch, device }) as Logits;
 }
 
 /** A padded batch [sequences, tokens, vocab]; half dtypes round the logits. */
-export function logitsBatch(batch: Batch, dtype: LogitsDType = "float32"): LogitsBatch {
+export function logitsBatch(
+  batch: Batch,
+  dtype: LogitsDType = "float32",
+  device: Device = "cpu",
+): LogitsBatch {
   const { sequences, tokens, vocabSize, rowPitch } = batch;
   const shape = [sequences, tokens, vocabSize];
-  const logits = (data: Float32Array) => logitsTensor(stored(data, dtype), shape, dtype, rowPitch);
+  const logits = (data: Float32Array) =>
+    logitsTensor(stored(data, dtype), shape, dtype, rowPitch, device);
   return {
     logits: logits(batch.logits),
     maskedLogits: logits(batch.maskedLogits),
@@ -96,13 +103,14 @@ export function packed(batch: Batch): { batch: LogitsBatch; rows: readonly numbe
 /** The elements of a tensor that count, as numbers, row after row. */
 export function valuesOf(of: Tensor | undefined): Float64Array {
   if (of === undefined) throw new Error("expected a tensor, received none");
-  const { dtype, rows, columns, rowPitch } = of;
+  const onHost = of.to("cpu");
+  const { dtype, rows, columns, rowPitch } = onHost;
   const data =
     dtype === "bfloat16"
-      ? fromBfloat16(of.data as Uint16Array)
+      ? fromBfloat16(onHost.data as Uint16Array)
       : dtype === "float16"
-        ? fromFloat16(of.data as Uint16Array)
-        : of.data;
+        ? fromFloat16(onHost.data as Uint16Array)
+        : onHost.data;
   return Float64Array.from({ length: rows * columns }, (_, i) => {
     const row = Math.floor(i / columns);
     return data[row * rowPitch + (i - row * columns)] as number;
@@ -116,11 +124,13 @@ export function gradientsOf(evaluation: Evaluation): Record<string, Float64Array
 }
 
 /** A golden case; `fresh` copies of the logits, so that they may be consumed. */
-export function goldenBatch(golden: GoldenCase): LogitsBatch {
+export function goldenBatch(golden: GoldenCase, device: Device = "cpu"): LogitsBatch {
   const { stored, shape, dtype } = golden;
+  const logits = (data: Float32Array | Uint16Array) =>
+    logitsTensor(data.slice(), shape, dtype, undefined, device);
   return {
-    logits: logitsTensor(stored.logits.slice(), shape, dtype),
-    maskedLogits: logitsTensor(stored.maskedLogits.slice(), shape, dtype),
+    logits: logits(stored.logits),
+    maskedLogits: logits(stored.maskedLogits),
     tokenIds: golden.tokenIds,
     oldLogProbs: golden.oldLogProbs,
     refLogProbs: golden.refLogProbs,

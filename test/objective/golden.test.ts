@@ -1,119 +1,14 @@
 /** Every golden case through every way of evaluating an objective, by the golden rule. */
-import test, { type ExecutionContext } from "ava";
-import { type Evaluation, type Logits, Objective, type Tensor } from "../../lib/index.js";
-import { assertClose } from "../support/close.js";
-import { GOLDEN_NAMES, type GoldenCase, loadGolden } from "../support/golden.js";
-import { GRADIENT_TOLERANCES, TOLERANCES } from "../support/tolerances.js";
-import { goldenBatch, logitsTensor, valuesOf } from "./batches.js";
-
-type Way = (objective: Objective, golden: GoldenCase) => Evaluation | Promise<Evaluation>;
-
-/** Memory that a gradient has to overwrite everywhere. */
-function dirty(golden: GoldenCase): Logits {
-  const data = golden.stored.logits.slice().fill(golden.dtype === "float32" ? Number.NaN : 0x7fff);
-  return logitsTensor(data, golden.shape, golden.dtype);
-}
-
-function withMemory(golden: GoldenCase) {
-  return { gradLogits: dirty(golden), gradMaskedLogits: dirty(golden), perToken: true };
-}
-
-const WAYS: Readonly<Record<string, Way>> = {
-  fused: (objective, golden) => {
-    const memory = withMemory(golden);
-    return { ...memory, ...objective.evaluate(goldenBatch(golden), { ...memory, plan: "fused" }) };
-  },
-  composed: (objective, golden) => {
-    const memory = withMemory(golden);
-    const options = { ...memory, plan: "composed" } as const;
-    return { ...memory, ...objective.evaluate(goldenBatch(golden), options) };
-  },
-  async: async (objective, golden) => {
-    const memory = withMemory(golden);
-    return { ...memory, ...(await objective.evaluateAsync(goldenBatch(golden), memory)) };
-  },
-  "async and composed": async (objective, golden) => {
-    const memory = withMemory(golden);
-    const options = { ...memory, plan: "composed" } as const;
-    return { ...memory, ...(await objective.evaluateAsync(goldenBatch(golden), options)) };
-  },
-  "in place": (objective, golden) => {
-    const evaluation = objective.evaluate(goldenBatch(golden), { inPlace: true, perToken: true });
-    return { gradMaskedLogits: zerosLike(golden), ...evaluation };
-  },
-  "in place and composed": (objective, golden) => {
-    const options = { inPlace: true, perToken: true, plan: "composed" } as const;
-    const evaluation = objective.evaluate(goldenBatch(golden), options);
-    return { gradMaskedLogits: zerosLike(golden), ...evaluation };
-  },
-  "row blocks": (objective, golden) => {
-    const { logits, maskedLogits, ...rows } = goldenBatch(golden);
-    const memory = withMemory(golden);
-    const shape = golden.shape.slice(0, -1);
-    const evaluation = objective.begin(
-      { ...rows, shape, vocabSize: golden.vocabSize },
-      { perToken: true },
-    );
-    // From the last rows to the first, two at a time.
-    for (let end = golden.rows; end > 0; end -= 2) {
-      const start = Math.max(0, end - 2);
-      const block = (of: Tensor) => {
-        const data = of.data.subarray(start * of.columns, end * of.columns) as Float32Array;
-        return logitsTensor(data, [end - start, of.columns], golden.dtype);
-      };
-      evaluation.add({
-        rowStart: start,
-        logits: block(logits),
-        maskedLogits: block(maskedLogits as Logits),
-        gradLogits: block(memory.gradLogits),
-        gradMaskedLogits: block(memory.gradMaskedLogits),
-      });
-    }
-    return { ...memory, ...evaluation.finish() };
-  },
-};
-
-function zerosLike(golden: GoldenCase): Logits {
-  return logitsTensor(golden.stored.logits.slice().fill(0), golden.shape, golden.dtype);
-}
-
-function check(t: ExecutionContext, golden: GoldenCase, evaluation: Evaluation): void {
-  const { terms, metrics, tokens } = evaluation;
-  const scalars: Record<string, number | undefined> = {
-    loss: evaluation.loss,
-    surrogate: terms.surrogate,
-    ref_kl: terms.refKl,
-    perception_kl: terms.perceptionKl,
-    entropy: terms.entropy,
-    masked_entropy: terms.maskedEntropy,
-    clip_fraction_low: metrics.clipFractionLow,
-    clip_fraction_high: metrics.clipFractionHigh,
-    clip_fraction_dual: metrics.clipFractionDual,
-    approx_kl: metrics.approxKl,
-  };
-  for (const [name, expected] of golden.expected) {
-    const scalar = scalars[name];
-    if (scalar !== undefined) {
-      assertClose(t, `${golden.name} ${name}`, scalar, expected, TOLERANCES.golden);
-    } else if (name === "grad_logits" || name === "grad_masked_logits") {
-      const key = name === "grad_logits" ? "gradLogits" : "gradMaskedLogits";
-      const gradient = valuesOf(evaluation[key]);
-      const tolerance = GRADIENT_TOLERANCES[golden.dtype];
-      assertClose(t, `${golden.name} ${name}`, gradient, expected, tolerance);
-    } else {
-      const key = name.replace("tokens.", "").replace(/_[a-z]/g, (m) => m.slice(1).toUpperCase());
-      const actual = valuesOf(tokens?.[key as keyof typeof tokens]);
-      const elements = golden.counted;
-      assertClose(t, `${golden.name} ${name}`, actual, expected, TOLERANCES.golden, { elements });
-    }
-  }
-}
+import test from "ava";
+import { Objective } from "../../lib/index.js";
+import { GOLDEN_NAMES, loadGolden } from "../support/golden.js";
+import { checkGolden, WAYS } from "./golden-ways.js";
 
 for (const [title, way] of Object.entries(WAYS)) {
   test(`every golden case holds: ${title}`, async (t) => {
     for (const name of GOLDEN_NAMES) {
       const golden = await loadGolden(name);
-      check(t, golden, await way(new Objective(golden.spec), golden));
+      checkGolden(t, golden, await way(new Objective(golden.spec), golden, "cpu"));
     }
   });
 }

@@ -1,6 +1,6 @@
 /** Values that callers should not hand in and some will, and what may come of them. */
 import fc from "fast-check";
-import { PapoError, Tensor, tensor } from "../../lib/index.js";
+import { cuda, PapoError, Tensor, tensor, zeros } from "../../lib/index.js";
 
 /** What hostile values throw from their own code; it may surface as it is. */
 export const OWN: Error = new Error("the caller's own");
@@ -23,6 +23,9 @@ class Boastful extends Float32Array {
     return 1e9;
   }
 }
+
+const hasDevice = cuda.devices().length > 0;
+const FLOAT64_THERE = { dtype: "float64", device: "cuda" } as const;
 
 /** By name, so that a failure can be read; made afresh for every use. */
 export const HOSTILE: Readonly<Record<string, () => unknown>> = {
@@ -49,6 +52,15 @@ export const HOSTILE: Readonly<Record<string, () => unknown>> = {
   }),
   "no prototype": () => Object.create(null),
   "a forged tensor": () => Object.create(Tensor.prototype),
+  "a forged stream": () => Object.create(cuda.Stream.prototype),
+  "a forged event": () => Object.create(cuda.Event.prototype),
+  "a tensor on a device": () => (hasDevice ? zeros([3, 4], { device: "cuda" }) : undefined),
+  "rows on a device": () => (hasDevice ? tensor([1, 2, 3], FLOAT64_THERE) : undefined),
+  "a disposed tensor of a device": () => {
+    const gone = hasDevice ? zeros([3, 4], { device: "cuda" }) : undefined;
+    gone?.dispose();
+    return gone;
+  },
   "a proxy of a tensor": () => new Proxy(tensor([1, 2, 3], { dtype: "float64" }), {}),
   "a disposed tensor": () => {
     const gone = tensor(new Float64Array(3));

@@ -61,6 +61,23 @@ export const evaluateOptions = (): Fields => ({
   onInvalid: "error",
   plan: "auto",
 });
+const shardFields = (): Fields => ({
+  ...logitsFields(),
+  temperature: 1,
+  vocabOffset: 2,
+  vocabTotal: 9,
+});
+const states = (): papo.TokenStates => papo.tokenStatsPartial(shardFields() as never);
+const gradFields = (): Fields => ({
+  ...shardFields(),
+  states: states(),
+  gradients: { gradKl: numbers() },
+  maskedBranch: "differentiable",
+  onInvalid: "error",
+  gradDType: "float32",
+  gradLogits: memory(0),
+  gradMaskedLogits: memory(0),
+});
 const spec = (): Fields => ({ ...papo.SPEC_DEFAULTS, entropyCoef: 0.01, klLimit: 10 });
 const papoLossOptions = (): Fields => ({ ...batch(), ...spec(), denominators: denominators() });
 const referenceFields = (): Fields => ({
@@ -72,6 +89,8 @@ const referenceFields = (): Fields => ({
   rowPitch: VOCAB,
   temperature: 1,
 });
+const referenceStates = (): reference.TokenStates =>
+  reference.tokenStatsPartial(referenceFields() as never);
 const statistics = (): Fields => ({ logProbs: numbers(), maskedLogProbs: numbers() });
 const init = (): Fields => ({
   shape: [3, 4],
@@ -80,6 +99,8 @@ const init = (): Fields => ({
   device: "cpu",
   requiresGrad: true,
 });
+const onDevice = (): Fields => ({ ...init(), device: "cuda:0" });
+const device = (): Fields => ({ device: "cuda" });
 
 export const CONSTANT: papo.Objective = papo.objective("papo-g-7b").build();
 export const DIFFERENTIABLE: papo.Objective = papo
@@ -98,6 +119,32 @@ const loss = (): papo.Scalar => papo.reduceTokens(papo.tokenStats(logitsFields()
 const addUp = (verb: unknown) => (options: unknown) =>
   (verb as Verb)((x: papo.Rows) => papo.reduceTokens(x), options);
 
+/** The same for calls that need a CUDA device, and are valid where there is one. */
+export const DEVICE_CALLS: typeof CALLS = {
+  "tensor on a device": [(f) => papo.tensor(new Float32Array(12), f as never), onDevice],
+  "zeros on a device": [
+    ({ shape, ...f }) => papo.zeros([3, 4], f as never),
+    () => ({ ...onDevice(), shape: undefined }),
+  ],
+  pinned: [
+    ({ shape, ...f }) => papo.pinned(shape as number[], f as never),
+    () => ({ shape: [3, 4], dtype: "float32", rowPitch: 5, requiresGrad: true }),
+  ],
+  "Tensor.to a device": [
+    ({ device, ...f }) => logits().to(device as "cuda", f),
+    () => ({ device: "cuda", out: undefined, stream: undefined }),
+  ],
+  "new cuda.Stream": [({ device }) => new papo.cuda.Stream(device as "cuda"), device],
+  "new cuda.Event": [({ device }) => new papo.cuda.Event(device as "cuda"), device],
+  "cuda.memory": [({ device }) => papo.cuda.memory(device as "cuda"), device],
+  "cuda.synchronize": [({ device }) => papo.cuda.synchronize(device as "cuda"), device],
+  "cuda.synchronizeAsync": [({ device }) => papo.cuda.synchronizeAsync(device as "cuda"), device],
+  "cuda.wrapStream": [
+    (f) => papo.cuda.wrapStream(f as never),
+    () => ({ pointer: 0n, device: "cuda", owner: {} }),
+  ],
+};
+
 /** By name: a call of one object, and fresh fields of a valid one. */
 export const CALLS: Readonly<Record<string, readonly [(fields: Fields) => unknown, () => Fields]>> =
   {
@@ -109,6 +156,18 @@ export const CALLS: Readonly<Record<string, readonly [(fields: Fields) => unknow
     ],
     "new Tensor": [(f) => new papo.Tensor("here", new Float32Array(12), f as never), init],
     "Tensor.alias": [(f) => logits().alias(f), () => ({ requiresGrad: true })],
+    "Tensor.sliceRows": [
+      ({ start, end }) => logits().sliceRows(start as number, end as number),
+      () => ({ start: 1, end: 3 }),
+    ],
+    "Tensor.to": [
+      ({ device, ...f }) => logits().to(device as "cpu", f),
+      () => ({ device: "cpu", out: memory(0), stream: undefined }),
+    ],
+    "Tensor.toAsync": [
+      ({ device, ...f }) => logits().toAsync(device as "cpu", f),
+      () => ({ device: "cpu", out: memory(0), stream: undefined }),
+    ],
     backward: [(f) => papo.backward(loss(), f), () => ({ gradLoss: 2 })],
     backwardAsync: [
       (f) => papo.backwardAsync(loss(), f),
@@ -144,6 +203,38 @@ export const CALLS: Readonly<Record<string, readonly [(fields: Fields) => unknow
     tokenEntropyAsync: [
       (f) => papo.tokenEntropyAsync(f as never),
       () => ({ logits: logits(), responseMask: [1, 1, 0], signal: undefined }),
+    ],
+    tokenStatsPartial: [(f) => papo.tokenStatsPartial(f as never), shardFields],
+    tokenStatsPartialAsync: [
+      (f) => papo.tokenStatsPartialAsync(f as never),
+      () => ({ ...shardFields(), signal: undefined }),
+    ],
+    mergeTokenStats: [
+      ({ first, second }) => papo.mergeTokenStats([first, second] as never),
+      () => ({ first: states(), second: states() }),
+    ],
+    "finishTokenStats with logits": [
+      (f) => papo.finishTokenStats(f as never),
+      () => ({
+        ...shardFields(),
+        states: states(),
+        hasMasked: true,
+        onInvalid: "skip",
+        gradDType: "float32",
+      }),
+    ],
+    "finishTokenStats of states": [
+      (f) => papo.finishTokenStats(f as never),
+      () => ({ states: states(), hasMasked: true, responseMask: [1, 1, 0], temperature: 1 }),
+    ],
+    tokenStatsGrad: [(f) => papo.tokenStatsGrad(f as never), gradFields],
+    "tokenStatsGrad, gradients": [
+      (gradients) => papo.tokenStatsGrad({ ...gradFields(), gradients } as never),
+      () => ({ gradKl: numbers(), gradLogProbs: numbers(), gradEntropy: numbers() }),
+    ],
+    tokenStatsGradAsync: [
+      (f) => papo.tokenStatsGradAsync(f as never),
+      () => ({ ...gradFields(), signal: undefined }),
     ],
     papoLoss: [(f) => papo.papoLoss(f as never), papoLossOptions],
     papoLossAsync: [
@@ -247,6 +338,29 @@ export const CALLS: Readonly<Record<string, readonly [(fields: Fields) => unknow
     "reference.tokenStatsGrad, cotangents": [
       (cotangents) => reference.tokenStatsGrad({ ...referenceFields(), cotangents } as never),
       () => ({ kl: numbers(), logProbs: numbers(), entropy: numbers() }),
+    ],
+    "reference.tokenStatsPartial": [
+      (f) => reference.tokenStatsPartial(f as never),
+      () => ({ ...referenceFields(), vocabOffset: 1, vocabTotal: 9 }),
+    ],
+    "reference.tokenStatsMerge": [
+      (f) => reference.tokenStatsMerge(f as never),
+      () => ({ rows: ROWS, states: [referenceStates(), referenceStates()] }),
+    ],
+    "reference.tokenStatsMerge, states": [
+      (f) => reference.tokenStatsMerge({ rows: ROWS, states: [f as never] }),
+      () => ({ ...referenceStates() }),
+    ],
+    "reference.tokenStatsFinish": [
+      (f) => reference.tokenStatsFinish(f as never),
+      () => ({
+        rows: ROWS,
+        states: referenceStates(),
+        hasMasked: true,
+        responseMask: [1, 1, 0],
+        temperature: 1,
+        onInvalid: "skip",
+      }),
     ],
     "reference.tokenObjective": [
       (f) => reference.tokenObjective(f as never),

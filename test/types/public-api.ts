@@ -1,19 +1,27 @@
 /** What must compile, and what must not: dtype and rank are part of a tensor's type. Checked by `npm run types`. */
 
-import type { Logits, Rows, Scalar, Tensor } from "../../lib/index.js";
+import type { Logits, LogitsDType, Rows, Scalar, Tensor, TokenStates } from "../../lib/index.js";
 import {
   add,
   backward,
+  cuda,
   detach,
+  finishTokenStats,
+  fromDevicePointer,
   grad,
+  mergeTokenStats,
   mul,
   noGrad,
+  objective,
   papoLoss,
+  pinned,
   reduceTokens,
   type scalar,
   tensor,
   tokenStats,
   tokenStatsAsync,
+  tokenStatsGrad,
+  tokenStatsPartial,
   valueAndGrad,
   zeros,
 } from "../../lib/index.js";
@@ -43,6 +51,31 @@ export async function publicApi(): Promise<void> {
   is<Same<typeof logits.data, Float32Array>>();
   is<Same<typeof bits.data, Uint16Array>>();
 
+  // A device changes nothing of a type; a slice of rows has two dimensions, or the one it was cut from.
+  const there = zeros([2, 3, 4], { dtype: "bfloat16", device: "cuda:1" });
+  is<Same<typeof there, Tensor<"bfloat16", 3>>>();
+  const back = there.to("cpu");
+  is<Same<typeof back, Tensor<"bfloat16", 3>>>();
+  const later = await logits.toAsync("cuda", { stream: new cuda.Stream() });
+  is<Same<typeof later, Tensor<"float32", 2>>>();
+  const slice = there.sliceRows(0, 3);
+  is<Same<typeof slice, Tensor<"bfloat16", 2>>>();
+  const part = rows.sliceRows(1);
+  is<Same<typeof part, Tensor<"float64", 1>>>();
+  const locked = pinned([2, 3], { dtype: "float16" });
+  is<Same<typeof locked, Tensor<"float16", 2>>>();
+  const pointer = there.devicePointer;
+  const theirs = fromDevicePointer({ pointer, dtype: "bfloat16", shape: [6, 4], owner: there });
+  is<Same<typeof theirs, Tensor<"bfloat16", 2>>>();
+  // @ts-expect-error an address is a bigint
+  fromDevicePointer({ pointer: 4096, dtype: "bfloat16", shape: [6, 4] });
+  // @ts-expect-error no such device
+  zeros([2], { device: "tpu" });
+  // @ts-expect-error a stream is of a GPU
+  new cuda.Stream("cpu");
+  const awaited = cuda.withStream(new cuda.Stream(), async () => 3);
+  is<Same<typeof awaited, Promise<number>>>();
+
   // A narrower tensor goes where a wider one is asked for, never the other way round.
   const wide: Logits = logits;
   const any: Tensor = bits;
@@ -68,8 +101,28 @@ export async function publicApi(): Promise<void> {
   void single.kl;
   const pair = tokenStats({ logits, maskedLogits, tokenIds });
   is<Same<typeof pair.kl, Rows>>();
-  const later = await tokenStatsAsync({ logits, maskedLogits, tokenIds });
-  is<Same<typeof later.reverseKl, Rows>>();
+  const async = await tokenStatsAsync({ logits, maskedLogits, tokenIds });
+  is<Same<typeof async.reverseKl, Rows>>();
+
+  // Parts of a vocabulary: states in, statistics out, of as many policies as were asked for.
+  const states = tokenStatsPartial({ logits, tokenIds, vocabOffset: 4, vocabTotal: 12 });
+  is<Same<typeof states, Tensor<"float64", 2>>>();
+  const merged = mergeTokenStats([states, states]);
+  is<Same<typeof merged, TokenStates>>();
+  const one = finishTokenStats({ states: merged });
+  // @ts-expect-error of one policy there is no KL
+  void one.kl;
+  const told = finishTokenStats({ states: merged, hasMasked: true });
+  is<Same<typeof told.kl, Rows>>();
+  const onTape = finishTokenStats({ states: merged, logits, maskedLogits, tokenIds });
+  is<Same<typeof onTape.maskedLogProbs, Rows>>();
+  const evaluation = objective("grpo")
+    .build()
+    .evaluate({ ...onTape, advantages: rows });
+  const shard = tokenStatsGrad({ logits, tokenIds, states: merged, gradients: evaluation });
+  is<Same<typeof shard.gradLogits, Tensor<LogitsDType, 2 | 3>>>();
+  // @ts-expect-error gradients go by the names an evaluation has for them
+  tokenStatsGrad({ logits, tokenIds, states: merged, gradients: { kl: rows } });
 
   // @ts-expect-error logits have rank 2 or 3
   tokenStats({ logits: tensor(new Float32Array(4)), tokenIds });

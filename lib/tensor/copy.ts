@@ -1,0 +1,105 @@
+/** Copies of rows between memory of the host and of devices, and zeros on a device. */
+import type { NativeArea, NativeTensor } from "../addon/binding.js";
+import { binding } from "../addon/load.js";
+import { callNative, callNativeAsync } from "../addon/native-error.js";
+import type { CudaDevice, Device } from "../core/device.js";
+import { bytesOf, type TensorArray } from "../core/dtype.js";
+import { nativeStream } from "../cuda/current.js";
+import { type Stream, streamFor } from "../cuda/stream.js";
+
+/** A tensor as it crosses the bridge, and where it lies. */
+export interface TensorArgument extends NativeTensor {
+  readonly device?: Device;
+}
+
+type Arguments = Parameters<ReturnType<typeof binding>["copy"]>;
+
+/**
+ * Copies the elements of one tensor to another of its shape and dtype, and is done when it returns.
+ *
+ * @param stream  of a device that takes part; if not said the one in force there
+ */
+export function copyRows(
+  where: string,
+  from: TensorArgument,
+  to: TensorArgument,
+  stream?: Stream,
+): void {
+  const args = argumentsOf(where, from, to, stream);
+  if (args === undefined) copyOnHost(from, to);
+  else callNative(where, () => binding().copy(...args));
+}
+
+/** The same off the event loop; between two arrays of the host it is done at once. */
+export async function copyRowsAsync(
+  where: string,
+  from: TensorArgument,
+  to: TensorArgument,
+  stream?: Stream,
+): Promise<void> {
+  const args = argumentsOf(where, from, to, stream);
+  if (args === undefined) copyOnHost(from, to);
+  else await callNativeAsync(where, () => binding().copyAsync(...args));
+}
+
+/** Sets the elements that count to 0; what lies between rows stays. */
+export function clearRows(where: string, tensor: TensorArgument): void {
+  const { rows, rowBytes, pitchBytes } = runsOf(tensor);
+  if (rows === 0) return;
+  const { data, byteOffset = 0, device } = tensor;
+  if (device === undefined || device === "cpu") {
+    for (let row = 0; row < rows; row++) bytesIn(tensor, row * pitchBytes, rowBytes).fill(0);
+    return;
+  }
+  const stream = nativeStream(where, device);
+  const area = { data, byteOffset, pitchBytes };
+  callNative(where, () => binding().clear(area, rows, rowBytes, stream));
+}
+
+/** A copy as the addon takes it; undefined where there is nothing to do, or nothing that the host does not do itself. */
+function argumentsOf(
+  where: string,
+  from: TensorArgument,
+  to: TensorArgument,
+  stream: Stream | undefined,
+): Arguments | undefined {
+  const device = deviceOf(from) ?? deviceOf(to);
+  if (device === undefined || from.rows === 0 || from.columns === 0) return undefined;
+  const runs = runsOf(from, to);
+  const area = ({ data, byteOffset = 0, rowPitch, dtype }: TensorArgument): NativeArea => {
+    const pitchBytes = runs.rows === 1 ? runs.rowBytes : rowPitch * bytesOf(dtype);
+    return { data, byteOffset, pitchBytes };
+  };
+  const native = streamFor(where, device, stream) ?? nativeStream(where, device);
+  return [area(from), area(to), runs.rows, runs.rowBytes, ...(native ? [native] : [])] as Arguments;
+}
+
+function deviceOf({ device }: TensorArgument): CudaDevice | undefined {
+  return device === "cpu" ? undefined : device;
+}
+
+/** Runs of bytes that cover the elements of all tensors, which share one shape: one run where none has gaps. */
+function runsOf(...tensors: readonly [TensorArgument, ...TensorArgument[]]) {
+  const [{ rows, columns, rowPitch, dtype }] = tensors;
+  const bytes = bytesOf(dtype);
+  const none = rows === 0 || columns === 0;
+  const whole = none || tensors.every((tensor) => tensor.rowPitch === columns);
+  return whole
+    ? { rows: none ? 0 : 1, rowBytes: rows * columns * bytes, pitchBytes: rows * columns * bytes }
+    : { rows, rowBytes: columns * bytes, pitchBytes: rowPitch * bytes };
+}
+
+function copyOnHost(from: TensorArgument, to: TensorArgument): void {
+  const { rows, rowBytes } = runsOf(from, to);
+  const pitchOf = ({ rowPitch, dtype }: TensorArgument) => rowPitch * bytesOf(dtype);
+  for (let row = 0; row < rows; row++) {
+    const source = bytesIn(from, row * pitchOf(from), rowBytes);
+    bytesIn(to, row * pitchOf(to), rowBytes).set(source);
+  }
+}
+
+/** Bytes and not elements: a float16 tensor may lie in a Uint16Array or a Float16Array, which convert into each other. */
+function bytesIn({ data }: TensorArgument, begin: number, length: number): Uint8Array {
+  const { buffer, byteOffset } = data as TensorArray;
+  return new Uint8Array(buffer, byteOffset + begin, length);
+}
