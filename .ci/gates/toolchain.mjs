@@ -34,7 +34,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 export class Toolchain {
   /** The toolchain, its build directory configured; undefined where there is no nvcc. */
   static async find({ build, only, targets, keep }) {
-    const nvcc = process.env.CUDACXX ?? onPath("nvcc") ?? executable("/usr/local/cuda/bin/nvcc");
+    const nvcc = process.env.CUDACXX || onPath("nvcc");
     if (!nvcc) return undefined;
     const toolchain = new Toolchain();
     toolchain.nvcc = nvcc;

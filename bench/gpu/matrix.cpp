@@ -111,6 +111,14 @@ void DeviceMatrix::download(std::size_t first, std::size_t count, void* to) cons
                      count * size, nullptr));
 }
 
+void DeviceMatrix::put(std::size_t index, float value) {
+  const std::size_t size = size_of(layout_.dtype);
+  std::vector<char> bytes = pattern(value, layout_.dtype, 1);
+  char* to = static_cast<char*>(memory_->data()) + index * size;
+  require(cuda::copy("papo_gpu", {bytes.data(), {}, size}, {to, memory_->device(), size}, 1, size,
+                     nullptr));
+}
+
 void DeviceMatrix::fill(float value) {
   // One block from the host, then what is there is doubled on the device.
   const std::size_t bytes = layout_.bytes();

@@ -68,6 +68,8 @@ class DeviceMatrix {
   void download(std::size_t first, std::size_t count, void* to) const;
   /// Everything becomes `value`.
   void fill(float value);
+  /// One element of the whole memory, gaps included.
+  void put(std::size_t index, float value);
 
  private:
   Layout2D layout_;

@@ -59,6 +59,7 @@ const char* const kUsage = R"(papo_gpu [options]
   --headline        timings of the first shape alone
   --seed N          other logits (1)
   --device N        (0)
+  --plant WHAT      falsifies a statistic, a gradient, a gap or a repeat: shows that the run fails then
   --out DIR         one JSON per stage; refused on a simulated device
   --export DIR      a batch with its results, which other implementations are checked with
 )";
@@ -107,6 +108,12 @@ Options parse(int count, char** arguments) {
       options.seed = static_cast<unsigned>(whole(value(), word));
     } else if (word == "--device") {
       options.device = static_cast<int>(whole(value(), word));
+    } else if (word == "--plant") {
+      options.plant = value();
+      const char* const known[] = {"statistic", "gradient", "gap", "repeat"};
+      if (std::find(std::begin(known), std::end(known), options.plant) == std::end(known)) {
+        throw std::invalid_argument("nothing called " + options.plant + " can be planted");
+      }
     } else if (word == "--out") {
       options.out = value();
     } else if (word == "--export") {

@@ -18,6 +18,7 @@ struct Options {
   std::vector<Case> extra;  ///< --shape ROWSxVOCAB[:dtype]: these instead of the sweep's
   std::string only;         ///< timings whose name contains this
   bool headline = false;    ///< timings of the first shape alone
+  std::string plant;        ///< what is falsified before it is compared: the run must fail then
   bool help = false;
 
   bool has(const std::string& stage) const;

@@ -1,10 +1,10 @@
-// token_stats and the states of token_stats_partial on CUDA: the statistics of both logits rows, one walk down.
+// token_stats, and the states of token_stats_partial, on CUDA: one walk down both logits rows.
 //
 // Traffic per row pair: both rows once; the [rows] numbers are nothing beside them. Rows whose policies nearly agree
 // are walked a second time for their KLs, from shared memory (resident) or the L2 (streaming).
-// resident: one cluster of blocks per row, its slices in shared memory; streaming: one team of blocks per row. In both
-// a thread takes every 256th 16-byte vector of its block's slice; lanes add float32, whatever lies above them float64.
-// Statistics loop, from the PTX of sm_90, bfloat16, both policies: see papo_loss.cu.
+// Blocks, threads and sums are those of papo_loss.cu, which says how they are laid out and why: statistics of the two
+// ops have the same bits. 19.1 instructions per column (sm_90, bfloat16, both policies), 69 % of what an H200 can issue
+// while it reads one; the refinement takes 37.
 #include "cuda/launch.hpp"
 #include "math/token_lines.hpp"
 

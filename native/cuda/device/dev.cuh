@@ -233,6 +233,24 @@ PAPO_DEV void send(void* own_slot, uint4 value, std::uint64_t* own_barrier, unsi
       : "memory");
 }
 
+// ---- Vectors in the block's shared memory ---------------------------------------------------------------------
+
+/// Where they begin, as an address of shared memory that stays in a register: from a pointer the compiler works it out
+/// again in every turn of a loop, beginning with the block's place in its cluster.
+struct SharedVectors {
+  unsigned address;
+};
+PAPO_DEV SharedVectors shared_vectors(const void* first) {
+  return {forgotten(shared_address(first))};
+}
+PAPO_DEV uint4 load_shared(SharedVectors from, int index) {
+  uint4 value;
+  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
+               : "r"(from.address + static_cast<unsigned>(index) * 16));
+  return value;
+}
+
 // ---- Global memory --------------------------------------------------------------------------------------------
 
 /// 16 bytes from a multiple of 16. Not through the read-only path: in place, this kernel writes them later.

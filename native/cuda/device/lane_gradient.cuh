@@ -51,31 +51,36 @@ PAPO_DEV GradientNumbers gradient_numbers(const RowGradient& gradient, float ref
 }
 
 /// Logits are held above this: e^t is 0 there, and 0 times what is made of it is 0 and not NaN. So far down that
-/// the difference of two finite logits stays what it is.
-inline constexpr float kLeastLogit = -1e20F;
+/// the difference of two finite logits stays what it is, and below all logits of a row that lies down there itself.
+PAPO_DEV float least_logit(float reference, float scale) {
+  return fmaxf(fminf(-1e20F, 2 * (reference / scale)), kNoReference);
+}
 
 /// Coefficients as the lanes use them.
 struct LaneGradient {
   float scale, shift;
+  float least_p, least_q;
   float minus_p, minus_q;
   GradientNumbers at;
 
   PAPO_DEV LaneGradient(const GradientNumbers& numbers, float scale_of_logits)
       : scale(scale_of_logits),
         shift(numbers.reference_q - numbers.reference_p),
+        least_p(least_logit(numbers.reference_p, scale_of_logits)),
+        least_q(least_logit(numbers.reference_q, scale_of_logits)),
         minus_p(-numbers.reference_p),
         minus_q(-numbers.reference_q),
         at(numbers) {}
 
   /// The gradient of the policy's logit where no gradient needs the masked one.
   PAPO_DEV float alone(float x) const {
-    const float t = fmaf(fmaxf(x, kLeastLogit), scale, minus_p);
+    const float t = fmaf(fmaxf(x, least_p), scale, minus_p);
     return exponential_of(t) * fmaf(at.own_p, t, at.constant_p);
   }
 
   PAPO_DEV void both(float x_p, float x_q, float& grad_p, float& grad_q) const {
-    x_p = fmaxf(x_p, kLeastLogit);
-    x_q = fmaxf(x_q, kLeastLogit);
+    x_p = fmaxf(x_p, least_p);
+    x_q = fmaxf(x_q, least_q);
     const float t_p = fmaf(x_p, scale, minus_p);
     const float t_q = fmaf(x_q, scale, minus_q);
     // From the logits' own difference, exact when they are close; t_p - t_q would carry both roundings.

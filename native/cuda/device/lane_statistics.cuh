@@ -43,9 +43,30 @@ PAPO_DEV float first_reference(const uint4& vector, float scale) {
   return larger(highest * scale, kNoReference);
 }
 
+/// A lane's state, and what rounding has added to its two sums. Where a lane holds the row's peak its sum is about 1 and
+/// the groups after it are lost in its last digits, five times of which reach the entropy.
+struct LaneSums : RowSums<float> {
+  float excess_p = 0;
+  float excess_q = 0;
+
+  PAPO_DEV void settle() {
+    sum_p -= excess_p;
+    sum_q -= excess_q;
+    excess_p = excess_q = 0;
+  }
+};
+
+/// Kahan's addition.
+PAPO_DEV void add_compensated(float& sum, float& excess, float value) {
+  const float addend = value - excess;
+  const float total = sum + addend;
+  excess = (total - sum) - addend;
+  sum = total;
+}
+
 /// Adds a group; false, and nothing added, if it takes the careful form.
 template <typename T, bool kMasked>
-PAPO_DEV bool add_plainly(RowSums<float>& state, const uint4& p, const uint4& q, float scale) {
+PAPO_DEV bool add_plainly(LaneSums& state, const uint4& p, const uint4& q, float scale) {
   float x_p[kEntries<T>];
   float x_q[kEntries<T>];
   unpack<T>(p, x_p);
@@ -77,10 +98,10 @@ PAPO_DEV bool add_plainly(RowSums<float>& state, const uint4& p, const uint4& q,
     plain = plain & (dot_p == dot_p);
   }
   if (!plain) return false;
-  state.sum_p += sum_p;
+  add_compensated(state.sum_p, state.excess_p, sum_p);
   state.dot_p += dot_p;
   if constexpr (kMasked) {
-    state.sum_q += sum_q;
+    add_compensated(state.sum_q, state.excess_q, sum_q);
     state.dot_q += dot_q;
     state.cross_p += cross_p;
     state.cross_q -= cross_q;
@@ -127,7 +148,8 @@ PAPO_DEV void add_entry(RowSums<float>& state, float x_p, float x_q, float scale
 }
 
 template <typename T, bool kMasked>
-PAPO_DEV void add_carefully(RowSums<float>& state, uint4 p, uint4 q, float scale) {
+PAPO_DEV void add_carefully(LaneSums& state, uint4 p, uint4 q, float scale) {
+  state.settle();
   raise_references<kMasked>(state, largest<T>(p), kMasked ? largest<T>(q) : 0, scale);
   // A loop that turns the vectors through their first word: rarely run, so it should be short and not fast.
   PAPO_ROLLED
@@ -143,7 +165,7 @@ PAPO_DEV void add_carefully(RowSums<float>& state, uint4 p, uint4 q, float scale
 }
 
 template <typename T, bool kMasked>
-PAPO_DEV void add_group(RowSums<float>& state, const uint4& p, const uint4& q, float scale) {
+PAPO_DEV void add_group(LaneSums& state, const uint4& p, const uint4& q, float scale) {
   if (!add_plainly<T, kMasked>(state, p, q, scale)) add_carefully<T, kMasked>(state, p, q, scale);
 }
 

@@ -148,7 +148,7 @@ PAPO_DEV PolicySums<float> block_state(const Op& op, unsigned row, const RowsOf&
     chosen_logit = Format<T>::value(dev::load_element(logits + chosen));
   }
 
-  RowSums<float> state;
+  LaneSums state;
   float first_p = kNoReference;
   float first_q = kNoReference;
   rows_of(part).template each<kMasked, false>(
@@ -157,6 +157,7 @@ PAPO_DEV PolicySums<float> block_state(const Op& op, unsigned row, const RowsOf&
         if constexpr (kMasked) state.reference_q = first_q = first_reference<T>(q, scale);
       },
       [&](int, const uint4& p, const uint4& q) { add_group<T, kMasked>(state, p, q, scale); });
+  state.settle();
   if (part.edge >= 0) {
     add_edge<kMasked>(state, part.edge_of_p(), kMasked ? part.edge_of_q() : 0, scale);
   }

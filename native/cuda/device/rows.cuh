@@ -61,9 +61,11 @@ struct SharedRows {
   PAPO_DEV void each(Start&& start, Visit&& visit) const {
     const auto thread = static_cast<int>(dev::thread_index());
     const int chunk = chunk_of(count);
+    const dev::SharedVectors at_p = dev::shared_vectors(p);
+    const dev::SharedVectors at_q = dev::shared_vectors(q);
     if (count > 0) dev::barrier_wait(barriers, 0);
-    start(thread < count ? p[thread] : no_tokens<T>(),
-          kBoth && thread < count ? q[thread] : no_tokens<T>());
+    start(thread < count ? dev::load_shared(at_p, thread) : no_tokens<T>(),
+          kBoth && thread < count ? dev::load_shared(at_q, thread) : no_tokens<T>());
     PAPO_ROLLED
     for (int begin = 0, i = 0; begin < count; begin += chunk, ++i) {
       // Only the first walk finds chunks missing; later ones ask for what is long complete.
@@ -71,7 +73,8 @@ struct SharedRows {
       const int end = begin + chunk < count ? begin + chunk : count;
       PAPO_ROLLED
       for (int vector = begin + thread; vector < end; vector += kThreads) {
-        visit(vector, p[vector], kBoth ? q[vector] : no_tokens<T>());
+        visit(vector, dev::load_shared(at_p, vector),
+              kBoth ? dev::load_shared(at_q, vector) : no_tokens<T>());
       }
     }
   }

@@ -244,6 +244,24 @@ TEST_CASE("far from zero and near one the chosen token's gradient is exact") {
   for (std::size_t v = 0; v < rows.vocab; ++v) CHECK(got.grad_p[2 * rows.vocab + v] == 0);
 }
 
+TEST_CASE(
+    "a row that lies at the dtype's lowest numbers has finite gradients, and none where it has no "
+    "tokens") {
+  Rows rows(DType::float32, 1, 700, true, 13);
+  rows.temperature = 1;
+  for (std::size_t v = 0; v < rows.vocab; ++v) {
+    rows.p[v] = rows.q[v] = v % 3 == 0 ? -kInf : v % 2 == 0 ? -2e38F : -3e38F;
+  }
+  rows.ids = {4};
+  // Down there float64 holds no log-sum-exp to the digit, on either engine.
+  const Loss got = walk_up(rows, cotangents_of(rows, kEvery), {});
+  for (std::size_t v = 0; v < rows.vocab; ++v) {
+    CHECK(std::isfinite(got.grad_p[v]));
+    CHECK(std::isfinite(got.grad_q[v]));
+    if (v % 2 == 1 || v % 3 == 0) CHECK(got.grad_p[v] == 0);
+  }
+}
+
 TEST_CASE("a shard's gradients from the whole row's statistics are the row's") {
   const Rows whole(DType::bfloat16, 2, 3000, true, 12);
   const Cotangents given = cotangents_of(whole, kEvery);

@@ -176,6 +176,15 @@ inline void send(void* own_slot, uint4 value, std::uint64_t* own_barrier, unsign
   shim::send(own_slot, &value, own_barrier, rank, where);
 }
 
+/// Vectors in shared memory, from the first on.
+struct SharedVectors {
+  const uint4* data;
+};
+inline SharedVectors shared_vectors(const void* first) {
+  return {static_cast<const uint4*>(first)};
+}
+inline uint4 load_shared(SharedVectors from, int index) { return from.data[index]; }
+
 inline uint4 load_vector(const void* from, Where where = Where::here()) {
   shim::check_aligned("load_vector", from, 16, where);
   uint4 value;
