@@ -7,18 +7,15 @@ import {
   collect,
   counted,
   DEVICE,
-  devices,
   download,
   freeBytes,
   OTHER,
-  simulated,
   untyped,
   upload,
 } from "./addon-calls.js";
+import { onSimulation, onTwo } from "./conditions.js";
 
 const MIB = 2 ** 20;
-const onTwo = devices.length > 1 ? test : test.skip;
-const onSimulation = simulated ? test.serial : test.skip;
 
 test("a buffer says what it is", (t) => {
   const buffer = addon.allocate(DEVICE, 1000);

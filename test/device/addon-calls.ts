@@ -20,8 +20,6 @@ export const path: string = loaded().path;
 export const devices: readonly NativeDeviceInfo[] = addon.info().cuda.devices;
 export const DEVICE = "cuda:0";
 export const OTHER = "cuda:1";
-/** Simulated GPUs have the sizes and the number that these tests ask for. */
-export const simulated: boolean = devices.some(({ name }) => name.startsWith("Simulated"));
 
 /** The bytes of an array as an area of one row. */
 export function areaOf(

@@ -6,19 +6,14 @@ import {
   collect,
   counted,
   DEVICE,
-  devices,
   download,
   freeBytes,
   OTHER,
   occupyThreads,
-  simulated,
   untyped,
   upload,
 } from "./addon-calls.js";
-
-const onTwo = devices.length > 1 ? test : test.skip;
-/** One at a time: these look at what is left of the device's memory. */
-const onSimulation = simulated ? test.serial : test.skip;
+import { onSimulation, onTwo } from "./conditions.js";
 
 function same(a: Float32Array, b: Float32Array): boolean {
   return a.length === b.length && a.every((value, i) => value === b[i]);

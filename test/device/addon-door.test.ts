@@ -7,11 +7,11 @@ import {
   counted,
   DEVICE,
   OTHER,
-  simulated,
   statsCall,
   untyped,
   upload,
 } from "./addon-calls.js";
+import { SIMULATED } from "./conditions.js";
 
 /** Objects of ours in every state, and sound arguments: what random values alone would never meet. */
 function ours(): unknown[] {
@@ -54,7 +54,7 @@ const anything = fc.oneof(
 
 // Page-locked memory is taken from the host, which has more than a test should ask for; and a driver believes whatever
 // it is given as a stream, where a simulation looks it up.
-const spared = simulated
+const spared = SIMULATED
   ? ["configure", "allocatePinned"]
   : ["configure", "allocatePinned", "wrapStream"];
 const verbs = Object.keys(addon).filter((name) => !spared.includes(name));

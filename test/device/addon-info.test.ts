@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import test from "ava";
 import { papo, papoJson } from "../cli/papo.js";
-import { addon, DEVICE, devices, simulated } from "./addon-calls.js";
+import { addon, DEVICE, devices } from "./addon-calls.js";
+import { SIMULATED } from "./conditions.js";
 
 test("devices come in the order of their index, with their sizes", (t) => {
   const { built, runtimeVersion, driverVersion, unavailable } = addon.info().cuda;
@@ -59,7 +60,7 @@ const REASONS: Readonly<Record<string, RegExp>> = {
 };
 
 for (const [driver, reason] of Object.entries(REASONS)) {
-  (simulated ? test : test.skip)(
+  (SIMULATED ? test : test.skip)(
     `where the driver is "${driver}", papo info says so`,
     async (t) => {
       const { cuda, devices } = await infoWithDriver(driver);

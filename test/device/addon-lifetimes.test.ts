@@ -3,9 +3,8 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import test from "ava";
-import { addon, collect, DEVICE, freeBytes, path, simulated } from "./addon-calls.js";
-
-const onSimulation = simulated ? test.serial : test.skip;
+import { addon, collect, DEVICE, freeBytes, path } from "./addon-calls.js";
+import { onSimulation } from "./conditions.js";
 
 /** Starts copies, ops and waits on a device; `go` is called once they run, and `forever` begins again. */
 const WORK = `

@@ -7,21 +7,17 @@ import {
   type Call,
   collect,
   DEVICE,
-  devices,
   freeBytes,
   OTHER,
   occupyThreads,
-  simulated,
   statsCall,
   untyped,
   upload,
 } from "./addon-calls.js";
+import { onSimulation, onTwo } from "./conditions.js";
 
 const [ROWS, VOCAB] = [5, 300];
 const MIB = 2 ** 20;
-const onTwo = devices.length > 1 ? test : test.skip;
-/** One at a time: these look at what is left of the device's memory. */
-const onSimulation = simulated ? test.serial : test.skip;
 
 const host = statsCall(ROWS, VOCAB, (values) => values);
 addon.run(...host.call);

@@ -6,15 +6,13 @@ import {
   collect,
   counted,
   DEVICE,
-  devices,
   download,
   OTHER,
   occupyThreads,
   untyped,
   upload,
 } from "./addon-calls.js";
-
-const onTwo = devices.length > 1 ? test : test.skip;
+import { onTwo } from "./conditions.js";
 
 test("a stream says what it is", (t) => {
   const stream = addon.createStream(DEVICE);

@@ -21,21 +21,12 @@ import { valuesOf } from "../objective/batches.js";
 import type { EngineBatch } from "../ops/engine-batch.js";
 import { assertClose } from "../support/close.js";
 import { GRADIENT_TOLERANCES } from "../support/tolerances.js";
-import {
-  batches,
-  callsOf,
-  collect,
-  DEVICE,
-  failure,
-  freeBytes,
-  SIMULATED,
-  whileFailing,
-} from "./devices.js";
+import { onSimulation } from "./conditions.js";
+import { batches, callsOf, collect, DEVICE, failure, freeBytes, whileFailing } from "./devices.js";
 
 /** One after the other: they look at the memory of the device, and at calls of the addon. */
 const test = anyTest.serial;
 /** Memory to the byte; a real GPU hands it out in large pages, and to others. */
-const onSimulation = SIMULATED ? test : test.skip;
 
 const TOLERANCE = GRADIENT_TOLERANCES.float32;
 

@@ -7,7 +7,8 @@ import { BatchBytes, folder, namesIn, papo, papoJson } from "../cli/papo.js";
 import { assertClose } from "../support/close.js";
 import { GOLDEN_NAMES, goldenPath } from "../support/golden.js";
 import { GRADIENT_TOLERANCES, TOLERANCES } from "../support/tolerances.js";
-import { freeBytes, SIMULATED } from "./devices.js";
+import { SIMULATED } from "./conditions.js";
+import { freeBytes } from "./devices.js";
 
 /** One after the other: they look at the memory of the device. */
 const test = anyTest.serial;

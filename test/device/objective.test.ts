@@ -18,12 +18,12 @@ import { gradientsOf, logitsBatch, logitsTensor, valuesOf } from "../objective/b
 import { type Assertions, assertClose } from "../support/close.js";
 import { DISTRIBUTIONS, makeBatch } from "../support/inputs.js";
 import { GRADIENT_TOLERANCES, TOLERANCES } from "../support/tolerances.js";
-import { collect, DEVICE, failure, freeBytes, HAS_OTHER, OTHER, SIMULATED } from "./devices.js";
+import { onSimulation, onTwo } from "./conditions.js";
+import { collect, DEVICE, failure, freeBytes, OTHER } from "./devices.js";
 
 /** One after the other: they look at the memory of the device, and at calls of the addon. */
 const test = anyTest.serial;
 /** Memory to the byte; a real GPU hands it out in large pages, and to others. */
-const onSimulation = SIMULATED ? test : test.skip;
 
 const BATCH = makeBatch({ seed: 3, vocabSize: 33, rowPitch: 40 });
 const SHAPE = [BATCH.sequences, BATCH.tokens, BATCH.vocabSize];
@@ -245,9 +245,7 @@ test("log-probs are scored on a device off the event loop, and are rows of the h
   assertClose(t, "logProbs", scored.data, expected.data, TOLERANCES.engineStatistics);
 });
 
-const withOther = HAS_OTHER ? test : test.skip;
-
-withOther("logits and gradients on two devices are an error that names both", async (t) => {
+onTwo("logits and gradients on two devices are an error that names both", async (t) => {
   const batch = there();
   const elsewhere = batch.logits.to(OTHER) as Logits;
   t.deepEqual(await failure(() => CONSTANT.evaluate({ ...batch, maskedLogits: elsewhere })), [

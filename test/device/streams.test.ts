@@ -13,7 +13,8 @@ import {
 import { fillZero } from "../../lib/tensor/gradient.js";
 import { assertClose } from "../support/close.js";
 import { TOLERANCES } from "../support/tolerances.js";
-import { callsOf, collect, DEVICE, failure, HAS_OTHER, OTHER } from "./devices.js";
+import { HAS_OTHER, onTwo } from "./conditions.js";
+import { callsOf, collect, DEVICE, failure, OTHER } from "./devices.js";
 
 /** One after the other: they look at the memory of the device, and at calls of the addon. */
 const test = anyTest.serial;
@@ -232,24 +233,19 @@ test("what another library wrote in its stream is read by an op in that stream",
   assertClose(t, "logProbs", logProbs.data, expected.logProbs.data, tolerance);
 });
 
-const withOther = HAS_OTHER ? test : test.skip;
+onTwo("a copy from one device to another waits for the stream that it comes from", async (t) => {
+  const [here, there] = [new cuda.Stream(DEVICE), new cuda.Stream(OTHER)];
+  const calls = await callsOf("copy", () =>
+    cuda.withStream(here, () => cuda.withStream(there, () => logits().to(OTHER).to(DEVICE))),
+  );
+  const expected = [here, here, there].map((stream) => stream.toNative("test"));
+  t.is(calls.length, 3);
+  calls.forEach((call, i) => {
+    t.is(streamOf(call), expected[i]);
+  });
+});
 
-withOther(
-  "a copy from one device to another waits for the stream that it comes from",
-  async (t) => {
-    const [here, there] = [new cuda.Stream(DEVICE), new cuda.Stream(OTHER)];
-    const calls = await callsOf("copy", () =>
-      cuda.withStream(here, () => cuda.withStream(there, () => logits().to(OTHER).to(DEVICE))),
-    );
-    const expected = [here, here, there].map((stream) => stream.toNative("test"));
-    t.is(calls.length, 3);
-    calls.forEach((call, i) => {
-      t.is(streamOf(call), expected[i]);
-    });
-  },
-);
-
-withOther("a stream of another device is refused where it is named", async (t) => {
+onTwo("a stream of another device is refused where it is named", async (t) => {
   const elsewhere = new cuda.Stream(OTHER);
   const sentence = "expected a stream on cuda:0, received one on cuda:1";
   t.deepEqual(await failure(() => logits().to("cpu", { stream: elsewhere })), [

@@ -13,22 +13,12 @@ import {
 } from "../../lib/index.js";
 import { fillZero, gradientTensor } from "../../lib/tensor/gradient.js";
 import { valuesOf } from "../objective/batches.js";
-import {
-  callsOf,
-  collect,
-  DEVICE,
-  failure,
-  freeBytes,
-  HAS_OTHER,
-  OTHER,
-  SIMULATED,
-  whileFailing,
-} from "./devices.js";
+import { onSimulation, onTwo } from "./conditions.js";
+import { callsOf, collect, DEVICE, failure, freeBytes, OTHER, whileFailing } from "./devices.js";
 
 /** One after the other: they look at the memory of the device, and at calls of the addon. */
 const test = anyTest.serial;
 /** Memory to the byte; a real GPU hands it out in large pages, and to others. */
-const onSimulation = SIMULATED ? test : test.skip;
 
 const MiB = 2 ** 20;
 
@@ -380,9 +370,7 @@ test("a gradient that an op writes completely is not zeroed first, any other is"
   t.deepEqual(valuesOf(gradient), new Float64Array(12));
 });
 
-const withOther = HAS_OTHER ? test : test.skip;
-
-withOther("tensors go from one device to another", async (t) => {
+onTwo("tensors go from one device to another", async (t) => {
   const here = counted([3, 4], 6);
   const there = here.to(OTHER);
   t.is(there.device, OTHER);

@@ -19,7 +19,8 @@ import { columnsOf } from "../ops/vocab-shards.js";
 import { assertClose } from "../support/close.js";
 import { DISTRIBUTIONS, Random } from "../support/inputs.js";
 import { GRADIENT_TOLERANCES, TOLERANCES } from "../support/tolerances.js";
-import { DEVICE, failure, HAS_OTHER, OTHER, onDevice } from "./devices.js";
+import { HAS_OTHER } from "./conditions.js";
+import { DEVICE, failure, OTHER, onDevice } from "./devices.js";
 
 const PLACES = HAS_OTHER ? (["cpu", DEVICE, OTHER] as const) : (["cpu", DEVICE] as const);
 const TEMPERATURE = 1.3;
