@@ -11,6 +11,7 @@ inline Status token_stats_grad_rows(const token_stats_grad::Params& params, std:
   const float inverse_temperature = params.inverse_temperature();
   const double scale = params.grad_scale * static_cast<double>(inverse_temperature);
   const bool has_masked = params.masked_logits.present();
+  const Store store = params.accumulate ? Store::add : Store::plain;
   for (std::size_t row = begin; row < end; ++row) {
     G* grad_p = params.grad_logits.present() ? params.grad_logits.row<G>(row) : nullptr;
     G* grad_q =
@@ -26,17 +27,19 @@ inline Status token_stats_grad_rows(const token_stats_grad::Params& params, std:
     const RowGradient gradient =
         row_gradient(statistics, load_cotangents(params.cotangents, params.rows, row), reference_p,
                      reference_q, scale, has_masked);
-    const std::size_t id = params.shard.column_of(params.token_ids[row]);
-    const T* p = params.logits.row<T>(row);
-    if (has_masked && (grad_q != nullptr || uses_other_row(gradient))) {
-      row_gradients<T, G, true, false>(p, params.masked_logits.row<T>(row), params.vocab, id,
-                                       inverse_temperature, reference_p, reference_q, gradient, {},
-                                       params.accumulate, grad_p, grad_q);
-    } else if (grad_p != nullptr) {
-      row_gradients<T, G, false, false>(p, nullptr, params.vocab, id, inverse_temperature,
-                                        reference_p, reference_q, gradient, {}, params.accumulate,
-                                        grad_p, nullptr);
-    }
+    const bool masked = has_masked && (grad_q != nullptr || uses_other_row(gradient));
+    if (!masked && grad_p == nullptr) continue;
+    const GradientRow<T, G> row_logits = {params.logits.row<T>(row),
+                                          masked ? params.masked_logits.row<T>(row) : nullptr,
+                                          grad_p,
+                                          grad_q,
+                                          params.vocab,
+                                          params.shard.column_of(params.token_ids[row])};
+    row_gradients(row_logits, inverse_temperature, reference_p, reference_q, gradient, store,
+                  [&](const T* p, const T* q, std::size_t count, std::size_t) {
+                    return needs_care(p, count, inverse_temperature, reference_p) ||
+                           (masked && needs_care(q, count, inverse_temperature, reference_q));
+                  });
   }
   return {};
 }

@@ -6,6 +6,7 @@ struct Mask {
 
 struct Vec {
   static constexpr std::size_t kWidth = 8;
+  static constexpr bool kExpSaturates = false;
   __m256 lanes;
 
   static Vec set(float value) { return {_mm256_set1_ps(value)}; }
@@ -18,6 +19,12 @@ struct Vec {
     return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)))};
   }
   void store(float* to) const { _mm256_storeu_ps(to, lanes); }
+  /// To an address that is a multiple of the vector's bytes, past the caches.
+  void stream(float* to) const { _mm256_stream_ps(to, lanes); }
+  template <typename T>
+  void stream(T* to) const {
+    store(to);
+  }
   /// Round to nearest even in integer arithmetic; NaN stays NaN.
   void store(BFloat16* to) const {
     const __m256i bits = _mm256_castps_si256(lanes);
@@ -44,6 +51,7 @@ inline Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.lanes, b.lanes)}; }
 inline Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.lanes, b.lanes)}; }
 inline Mask less(Vec a, Vec b) { return {_mm256_cmp_ps(a.lanes, b.lanes, _CMP_LT_OQ)}; }
 inline Mask equal(Vec a, Vec b) { return {_mm256_cmp_ps(a.lanes, b.lanes, _CMP_EQ_OQ)}; }
+inline bool all(Mask mask) { return _mm256_movemask_ps(mask.bits) == 0xFF; }
 inline Vec select(Mask mask, Vec yes, Vec no) {
   return {_mm256_blendv_ps(no.lanes, yes.lanes, mask.bits)};
 }

@@ -6,6 +6,7 @@ struct Mask {
 
 struct Vec {
   static constexpr std::size_t kWidth = 4;
+  static constexpr bool kExpSaturates = false;
   float32x4_t lanes;
 
   static Vec set(float value) { return {vdupq_n_f32(value)}; }
@@ -33,6 +34,10 @@ struct Vec {
   void store(Float16* to) const {
     vst1_u16(reinterpret_cast<std::uint16_t*>(to), vreinterpret_u16_f16(vcvt_f16_f32(lanes)));
   }
+  template <typename T>
+  void stream(T* to) const {
+    store(to);
+  }
 };
 
 inline Vec operator+(Vec a, Vec b) { return {vaddq_f32(a.lanes, b.lanes)}; }
@@ -41,6 +46,7 @@ inline Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.lanes, b.lanes)}; }
 inline Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f32(c.lanes, a.lanes, b.lanes)}; }
 inline Mask less(Vec a, Vec b) { return {vcltq_f32(a.lanes, b.lanes)}; }
 inline Mask equal(Vec a, Vec b) { return {vceqq_f32(a.lanes, b.lanes)}; }
+inline bool all(Mask mask) { return vminvq_u32(mask.bits) != 0; }
 inline Vec select(Mask mask, Vec yes, Vec no) {
   return {vbslq_f32(mask.bits, yes.lanes, no.lanes)};
 }

@@ -7,6 +7,7 @@ struct Mask {
 
 struct Vec {
   static constexpr std::size_t kWidth = 1;
+  static constexpr bool kExpSaturates = true;
   float lanes;
 
   static Vec set(float value) { return {value}; }
@@ -17,6 +18,10 @@ struct Vec {
   template <typename T>
   void store(T* to) const {
     from_float(lanes, *to);
+  }
+  template <typename T>
+  void stream(T* to) const {
+    store(to);
   }
 };
 
@@ -34,6 +39,7 @@ inline Vec max(Vec a, Vec b) { return {a.lanes > b.lanes ? a.lanes : b.lanes}; }
 inline Vec min(Vec a, Vec b) { return {a.lanes < b.lanes ? a.lanes : b.lanes}; }
 inline Mask less(Vec a, Vec b) { return {a.lanes < b.lanes}; }
 inline Mask equal(Vec a, Vec b) { return {a.lanes == b.lanes}; }
+inline bool all(Mask mask) { return mask.bits; }
 inline Vec select(Mask mask, Vec yes, Vec no) { return mask.bits ? yes : no; }
 inline double sum(Vec a) { return static_cast<double>(a.lanes); }
 inline float largest(Vec a) { return a.lanes; }
