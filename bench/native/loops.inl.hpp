@@ -18,7 +18,7 @@ inline void copy_streaming(const float* p, const float* q, float* to_p, float* t
     Vec::load(p + i).stream(to_p + i);
     Vec::load(q + i).stream(to_q + i);
   }
-  _mm_sfence();
+  finish_streaming();
 }
 
 inline void update(float* p, float* q, std::size_t count) {

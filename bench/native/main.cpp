@@ -33,6 +33,7 @@ struct Options {
   std::size_t rows = 512;
   std::size_t vocab = 151936;
   std::size_t rounds = 9;
+  std::size_t chunk = 1;
   DType dtype = DType::float32;
   std::string data = "normal";
   bool small = false;
@@ -214,8 +215,10 @@ void run_rows(const Options& options) {
     return reinterpret_cast<float*>(m.data + row * options.vocab * sizeof(T) / 64 * 64);
   };
   const auto kernel = [&](const papo_loss::Params& what) {
-    for_each_row(options, [&](std::size_t row) {
-      if (!table.papo_loss(what, row, row + 1).ok()) std::abort();
+    Options chunks = options;
+    chunks.rows /= options.chunk;
+    for_each_row(chunks, [&](std::size_t row) {
+      if (!table.papo_loss(what, row * options.chunk, (row + 1) * options.chunk).ok()) std::abort();
     });
   };
   std::map<std::string, std::vector<double>> times;
@@ -294,6 +297,7 @@ int main(int count, char** words) {
     if (word == "--threads") options.threads = number;
     if (word == "--rows") options.rows = number;
     if (word == "--vocab") options.vocab = number;
+    if (word == "--chunk") options.chunk = number;
     if (word == "--rounds") options.rounds = number;
     if (word == "--data") options.data = value;
     if (word == "--dtype") {

@@ -18,15 +18,29 @@ std::size_t rows_per_block(std::size_t vocab) {
   return std::max<std::size_t>(1, (std::size_t{1} << 17) / std::max<std::size_t>(1, vocab));
 }
 
-/// Runs a table's function over all rows of a call.
+/// The fused walk writes one row while it reads the next, so a block should have several; yet every thread should
+/// get a few blocks, and a block should end within some milliseconds.
+std::size_t fused_rows_per_block(std::size_t rows, std::size_t vocab) {
+  constexpr std::size_t kRows = 16;
+  const std::size_t share = std::min(kRows, rows / (4 * threads()));
+  return std::max(rows_per_block(vocab), share);
+}
+
+/// Runs a table's function over all rows of a call, `rows_per_block` at a time.
 template <typename Params>
-Status run_rows(const OpCall& call, const Params& params, std::size_t vocab,
-                Status (*rows)(const Params&, std::size_t, std::size_t)) {
-  return for_rows(call.rows, rows_per_block(vocab), call.cancellation,
+Status run_blocks(const OpCall& call, const Params& params, std::size_t rows_per_block,
+                  Status (*rows)(const Params&, std::size_t, std::size_t)) {
+  return for_rows(call.rows, rows_per_block, call.cancellation,
                   [&](std::size_t begin, std::size_t end) {
                     const KernelFloatingPoint scope;
                     return rows(params, begin, end);
                   });
+}
+
+template <typename Params>
+Status run_rows(const OpCall& call, const Params& params, std::size_t vocab,
+                Status (*rows)(const Params&, std::size_t, std::size_t)) {
+  return run_blocks(call, params, rows_per_block(vocab), rows);
 }
 
 /// After a failure no half-written gradient is left: zeros, except in place, where the logits were given up.
@@ -60,7 +74,8 @@ Status token_stats_grad_kernel(const OpCall& call) {
 
 Status papo_loss_kernel(const OpCall& call) {
   const papo_loss::Params params = papo_loss::bind(call);
-  Status status = run_rows(call, params, call.vocab, table_of(active).papo_loss);
+  Status status = run_blocks(call, params, fused_rows_per_block(call.rows, call.vocab),
+                             table_of(active).papo_loss);
   if (!status.ok()) {
     clear_gradient(params.grad_logits, params.logits);
     clear_gradient(params.grad_masked_logits, params.masked_logits);

@@ -20,9 +20,9 @@ struct RowLanes {
 
 /// How gradients are written.
 enum class Store {
-  plain,   ///< for memory that is at hand: the logits' own
-  stream,  ///< past the caches, to whole vectors' addresses: the memory is not read first
-  add      ///< to what is there
+  plain,
+  stream,  ///< past the caches, at multiples of a vector's bytes: what was there is not read first
+  add      ///< to what was there
 };
 
 template <Store kStore, typename G>

@@ -1,13 +1,39 @@
-// papo_loss on the CPU: rows [begin, end), each walked down for its statistics and at once, while it is near, up
-// again for its gradients.
+// papo_loss on the CPU: rows [begin, end), each walked down for its statistics and then up for its gradients.
 //
-// Traffic per row pair from memory: both logits once, both gradients once; the second read comes from the caches.
+// Memory is read in the first walk and written in the second; to have both at once, the walk up of a row keeps step
+// with the walk down of the next: block by block, the one's stores under way while the other's logits arrive.
+
+/// A row whose gradients are still to be written.
+template <typename T, typename G>
+class RowToWrite {
+ public:
+  RowToWrite(const GradientWalk<T, G>& walk, const ColumnRange& careful)
+      : walk_(walk), careful_(careful) {}
+
+  void write_block() {
+    if (next_ == walk_.blocks().size()) return;
+    const Block<T> block = walk_.blocks()[next_++];
+    walk_.write_block(block, careful_.meets(block.offset, block.offset + block.count));
+  }
+  void write_rest() {
+    while (next_ < walk_.blocks().size()) write_block();
+    walk_.finish();
+  }
+
+ private:
+  GradientWalk<T, G> walk_;
+  ColumnRange careful_;
+  std::size_t next_ = 0;
+};
 
 template <typename T, typename G, bool kMasked, bool kGradients>
 inline Status papo_loss_rows(const papo_loss::Params& params, std::size_t begin, std::size_t end) {
   const float inverse_temperature = inverse_of(params.temperature, params.vocab);
   const double scale = params.grad_scale * static_cast<double>(inverse_temperature);
   const bool has_masked = kMasked || params.masked_log_probs != nullptr;
+  const Store store = store_of(params.logits, params.masked_logits, params.grad_logits,
+                               params.grad_masked_logits);
+  std::optional<RowToWrite<T, G>> before;
   for (std::size_t row = begin; row < end; ++row) {
     G* grad_p = params.grad_logits.present() ? params.grad_logits.row<G>(row) : nullptr;
     G* grad_q =
@@ -22,7 +48,14 @@ inline Status papo_loss_rows(const papo_loss::Params& params, std::size_t begin,
     const T* p = params.logits.row<T>(row);
     const T* q = kMasked ? params.masked_logits.row<T>(row) : nullptr;
     const auto id = static_cast<std::size_t>(params.token_ids[row]);
-    RowWalk walk = row_statistics<T, kMasked>(p, q, params.vocab, inverse_temperature);
+    StatisticsWalk<T, kMasked> walk(inverse_temperature);
+    const RowBlocks<T> blocks(p, q, params.vocab);
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      walk.add_block(blocks[i]);
+      if (kGradients && before) before->write_block();
+    }
+    if (kGradients && before) before->write_rest();
+    before.reset();
     RowState& state = walk.state;
     if (!usable(state, kMasked)) return unusable_row("papoLoss", state, row);
     TokenStatistics statistics =
@@ -41,13 +74,14 @@ inline Status papo_loss_rows(const papo_loss::Params& params, std::size_t begin,
                                                 state.reference_q, scale, kMasked);
       const bool masked = kMasked && (grad_q != nullptr || uses_other_row(gradient));
       if (!masked && grad_p == nullptr) continue;
-      row_gradients(GradientRow<T, G>{p, masked ? q : nullptr, grad_p, grad_q, params.vocab, id},
-                    inverse_temperature, state.reference_p, state.reference_q, gradient,
-                    Store::plain, [&](const T*, const T*, std::size_t count, std::size_t offset) {
-                      return walk.careful.meets(offset, offset + count);
-                    });
+      before.emplace(
+          GradientWalk<T, G>(
+              GradientRow<T, G>{p, masked ? q : nullptr, grad_p, grad_q, params.vocab, id},
+              inverse_temperature, state.reference_p, state.reference_q, gradient, store),
+          walk.careful_columns);
     }
   }
+  if (kGradients && before) before->write_rest();
   return {};
 }
 

@@ -5,10 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 
 #include "core/half.hpp"
 #include "cpu/isa_table.hpp"
-#include "cpu/scratch.hpp"
 #include "cpu/simd/target.hpp"
 #include "math/row_gradient.hpp"
 #include "math/token_lines.hpp"

@@ -23,68 +23,114 @@ struct GradientRow {
   std::size_t id;
 };
 
-/// `careful(p, q, count, offset)` says whether a block may hold what the plain form cannot.
-template <typename T, typename G, typename Careful>
-inline void row_gradients(const GradientRow<T, G>& row, float inverse_temperature,
-                          float reference_p, float reference_q, const RowGradient& gradient,
-                          Store store, const Careful& careful) {
-  const bool masked = row.q != nullptr;
-  const bool accumulate = store == Store::add;
-  G* const grad_p = row.grad_p;
-  G* const grad_q = row.grad_q;
-  const std::size_t id = row.id;
-  // Read what the walk will overwrite, in place or by accumulation.
-  const bool chosen = id < row.vocab;
-  const bool possible_p = grad_p != nullptr && chosen && to_float(row.p[id]) > -INFINITY;
-  const bool possible_q = grad_q != nullptr && chosen && to_float(row.q[id]) > -INFINITY;
-  const float before_p = accumulate && possible_p ? to_float(grad_p[id]) : 0;
-  const float before_q = accumulate && possible_q ? to_float(grad_q[id]) : 0;
-
-  const RowLanes lanes = {
-      inverse_temperature,
-      reference_p,
-      reference_q,
-      {lane(gradient.p_constant), lane(gradient.p_own), lane(gradient.p_cross),
-       lane(gradient.p_other)},
-      {lane(gradient.q_constant), lane(gradient.q_own), lane(gradient.q_cross),
-       lane(gradient.q_other)}};
-  const bool unit = inverse_temperature == 1;
-  const auto plainly = block_gradient_of<T, G, false>(masked, grad_p != nullptr, grad_q != nullptr,
-                                                      unit, store);
-  const auto carefully = block_gradient_of<T, G, true>(masked, grad_p != nullptr,
-                                                       grad_q != nullptr, unit, store);
-  const auto walk = [&](const T* p, const T* q, std::size_t count, std::size_t offset,
-                        std::size_t columns) {
-    if (columns == count) {
-      (careful(p, q, count, offset) ? carefully : plainly)(
-          p, q, count, lanes, grad_p == nullptr ? nullptr : grad_p + offset,
-          grad_q == nullptr ? nullptr : grad_q + offset);
-      return;
-    }
-    // The padded end of a row goes through a buffer: only `columns` elements are ours to write.
-    G end_p[Vec::kWidth];
-    G end_q[Vec::kWidth];
-    const auto copy = [&](G* grad, G* end) {
-      for (std::size_t i = 0; i < Vec::kWidth; ++i) from_float(0, end[i]);
-      for (std::size_t i = 0; accumulate && grad != nullptr && i < columns; ++i)
-        end[i] = grad[offset + i];
+/// The walk over one row; blocks in any order, then `finish`.
+template <typename T, typename G>
+class GradientWalk {
+ public:
+  /// `store` is a wish: streaming needs addresses that both gradients share, and falls back to plain stores.
+  GradientWalk(const GradientRow<T, G>& row, float inverse_temperature, float reference_p,
+               float reference_q, const RowGradient& gradient, Store store)
+      : row_(row),
+        store_(store == Store::stream && !can_stream(row) ? Store::plain : store),
+        blocks_(row.p, row.q, row.vocab, store_ == Store::stream ? head_of(row) : 0) {
+    // Read what the walk will overwrite, in place or by accumulation.
+    const std::size_t id = row.id;
+    const bool here = id < row.vocab;
+    const auto prepare = [&](const T* logits, const G* grad, double chosen) {
+      const bool possible = grad != nullptr && here && to_float(logits[id]) > -INFINITY;
+      const float before = possible && store == Store::add ? to_float(grad[id]) : 0;
+      return Chosen{possible, before + static_cast<float>(chosen)};
     };
-    copy(grad_p, end_p);
-    copy(grad_q, end_q);
-    carefully(p, q, count, lanes, end_p, end_q);
-    for (std::size_t i = 0; i < columns; ++i) {
-      if (grad_p != nullptr) grad_p[offset + i] = end_p[i];
-      if (grad_q != nullptr) grad_q[offset + i] = end_q[i];
-    }
-  };
-  if (masked) {
-    for_blocks<T, true>(row.p, row.q, row.vocab, walk);
-  } else {
-    for_blocks<T, false>(row.p, nullptr, row.vocab, walk);
+    chosen_p_ = prepare(row.p, row.grad_p, gradient.chosen_p);
+    chosen_q_ = prepare(row.q, row.grad_q, gradient.chosen_q);
+    lanes_ = {inverse_temperature,
+              reference_p,
+              reference_q,
+              {lane(gradient.p_constant), lane(gradient.p_own), lane(gradient.p_cross),
+               lane(gradient.p_other)},
+              {lane(gradient.q_constant), lane(gradient.q_own), lane(gradient.q_cross),
+               lane(gradient.q_other)}};
+    const bool to_p = row.grad_p != nullptr;
+    const bool to_q = row.grad_q != nullptr;
+    const bool unit = inverse_temperature == 1;
+    plainly_ = block_gradient_of<T, G, false>(row.q != nullptr, to_p, to_q, unit, store_);
+    carefully_ = block_gradient_of<T, G, true>(row.q != nullptr, to_p, to_q, unit, store_);
   }
 
-  if (possible_p) from_float(before_p + static_cast<float>(gradient.chosen_p), grad_p[id]);
-  if (possible_q) from_float(before_q + static_cast<float>(gradient.chosen_q), grad_q[id]);
+  const RowBlocks<T>& blocks() const { return blocks_; }
+
+  void write_block(const Block<T>& block, bool careful) const {
+    if (block.columns < block.count) return write_end(block);
+    (careful ? carefully_ : plainly_)(block.p, block.q, block.count, lanes_,
+                                      row_.grad_p == nullptr ? nullptr : row_.grad_p + block.offset,
+                                      row_.grad_q == nullptr ? nullptr : row_.grad_q + block.offset);
+  }
+
+  /// The chosen token has the exact value.
+  void finish() const {
+    if (store_ == Store::stream) finish_streaming();
+    if (chosen_p_.possible) from_float(chosen_p_.value, row_.grad_p[row_.id]);
+    if (chosen_q_.possible) from_float(chosen_q_.value, row_.grad_q[row_.id]);
+  }
+
+ private:
+  struct Chosen {
+    bool possible;
+    float value;
+  };
+
+  /// The padded end of a row goes through a buffer: only `columns` elements are ours to write.
+  void write_end(const Block<T>& block) const {
+    G end_p[Vec::kWidth];
+    G end_q[Vec::kWidth];
+    const auto copy = [&](const G* grad, G* end) {
+      for (std::size_t i = 0; i < Vec::kWidth; ++i) from_float(0, end[i]);
+      for (std::size_t i = 0; store_ == Store::add && grad != nullptr && i < block.columns; ++i)
+        end[i] = grad[block.offset + i];
+    };
+    copy(row_.grad_p, end_p);
+    copy(row_.grad_q, end_q);
+    carefully_(block.p, block.q, block.count, lanes_, end_p, end_q);
+    for (std::size_t i = 0; i < block.columns; ++i) {
+      if (row_.grad_p != nullptr) row_.grad_p[block.offset + i] = end_p[i];
+      if (row_.grad_q != nullptr) row_.grad_q[block.offset + i] = end_q[i];
+    }
+  }
+
+  static constexpr std::size_t kVectorBytes = Vec::kWidth * sizeof(G);
+
+  /// Columns before the first address that is a multiple of a vector's bytes.
+  static std::size_t columns_before(const G* grad) {
+    const auto address = reinterpret_cast<std::uintptr_t>(grad);
+    return (kVectorBytes - address % kVectorBytes) % kVectorBytes / sizeof(G);
+  }
+  static std::size_t head_of(const GradientRow<T, G>& row) {
+    return columns_before(row.grad_p != nullptr ? row.grad_p : row.grad_q);
+  }
+  static bool can_stream(const GradientRow<T, G>& row) {
+    const std::size_t head = head_of(row);
+    return head <= row.vocab && (row.grad_q == nullptr || columns_before(row.grad_q) == head);
+  }
+
+  GradientRow<T, G> row_;
+  Store store_;
+  RowBlocks<T> blocks_;
+  Chosen chosen_p_;
+  Chosen chosen_q_;
+  RowLanes lanes_;
+  BlockGradient<T, G> plainly_;
+  BlockGradient<T, G> carefully_;
+};
+
+/// Gradients that no cache would hold are written past them, unless they take the place of the logits.
+inline Store store_of(const TensorView& logits, const TensorView& masked_logits,
+                      const TensorView& grad_logits, const TensorView& grad_masked_logits) {
+  constexpr std::size_t kLarge = std::size_t{1} << 24;
+  const bool in_place = (grad_logits.present() && grad_logits.data == logits.data) ||
+                        (grad_masked_logits.present() &&
+                         grad_masked_logits.data == masked_logits.data);
+  const std::size_t bytes = grad_logits.span_bytes() + grad_masked_logits.span_bytes();
+  return in_place || bytes < kLarge ? Store::plain : Store::stream;
 }
 
 /// The gradient of a row that does not count: zeros, or what was there.

@@ -21,73 +21,82 @@ struct ColumnRange {
 /// A reference that rose by more than this leaves columns behind that the plain form might not hold relative to it.
 inline constexpr float kFarRise = 80.0F;
 
-/// What the walk down knows of a row.
-struct RowWalk {
+/// The walk over one row; blocks in order.
+template <typename T, bool kMasked>
+class StatisticsWalk {
+ public:
+  explicit StatisticsWalk(float inverse_temperature)
+      : inverse_temperature_(inverse_temperature),
+        plainly_(inverse_temperature == 1 ? block_statistics<T, kMasked, true, false>
+                                          : block_statistics<T, kMasked, false, false>) {}
+
+  /// Unusable (see `usable`) if the row holds NaN or +Infinity or no finite logit.
   RowState state;
   /// Columns outside are good for the plain form of the walk up, at the state's references.
-  ColumnRange careful;
+  ColumnRange careful_columns;
+
+  void add_block(const Block<T>& block) {
+    // The padded end of a row holds infinities.
+    if (block.columns != block.count) careful_ = true;
+    if (climbing_) climbing_ = raise_references(block);
+    BlockStatistics statistics = attempt(block);
+    if (statistics.high && raise_references(block)) {
+      climbing_ = true;
+      statistics = attempt(block);
+    }
+    if (!statistics.finite && !careful_) {
+      careful_ = true;
+      statistics = attempt(block);
+    }
+    if (careful_) {
+      careful_columns.include(block.offset, block.offset + block.columns);
+      careful_ = statistics.low;
+    }
+    add(state, statistics.state);
+  }
+
+ private:
+  BlockStatistics attempt(const Block<T>& block) const {
+    return (careful_ ? block_statistics<T, kMasked, false, true> : plainly_)(
+        block.p, block.q, block.count, inverse_temperature_, state.reference_p, state.reference_q);
+  }
+
+  /// Moves the references up to the block's maxima, if those lie more than kHeadroom above; true if it did.
+  bool raise_references(const Block<T>& block) {
+    const auto reference = [&](float before, const T* logits) {
+      return larger(before, block_reference(logits, block.count, inverse_temperature_));
+    };
+    const float reference_p = reference(state.reference_p, block.p);
+    const float reference_q = kMasked ? reference(state.reference_q, block.q) : kNoReference;
+    if (!(reference_p > state.reference_p + kHeadroom ||
+          reference_q > state.reference_q + kHeadroom)) {
+      return false;
+    }
+    rebase(state, reference_p, reference_q);
+    if (block.offset == 0) {
+      first_p_ = reference_p;
+      first_q_ = reference_q;
+    } else if (reference_p - first_p_ > kFarRise || reference_q - first_q_ > kFarRise) {
+      careful_columns.include(0, block.offset);
+    }
+    return true;
+  }
+
+  float inverse_temperature_;
+  BlockStatistics (*plainly_)(const T*, const T*, std::size_t, float, float, float);
+  bool climbing_ = true;
+  bool careful_ = false;
+  float first_p_ = 0;
+  float first_q_ = 0;
 };
 
-/// `state` is unusable (see `usable`) if the row holds NaN or +Infinity or no finite logit.
 template <typename T, bool kMasked>
-inline RowWalk row_statistics(const T* p, const T* q, std::size_t vocab,
-                              float inverse_temperature) {
-  const auto plainly = inverse_temperature == 1 ? block_statistics<T, kMasked, true, false>
-                                                : block_statistics<T, kMasked, false, false>;
-  const auto carefully = block_statistics<T, kMasked, false, true>;
-  RowWalk walk;
-  RowState& state = walk.state;
-  bool climbing = true;
-  bool careful = false;
-  float settled_p = 0;
-  float settled_q = 0;
-  for_blocks<T, kMasked>(
-      p, q, vocab,
-      [&](const T* block_p, const T* block_q, std::size_t count, std::size_t offset,
-          std::size_t columns) {
-        const auto raise_references = [&] {
-          const float reference_p =
-              larger(state.reference_p, block_reference(block_p, count, inverse_temperature));
-          const float reference_q =
-              kMasked
-                  ? larger(state.reference_q, block_reference(block_q, count, inverse_temperature))
-                  : kNoReference;
-          if (!(reference_p > state.reference_p + kHeadroom ||
-                reference_q > state.reference_q + kHeadroom)) {
-            return false;
-          }
-          rebase(state, reference_p, reference_q);
-          if (offset == 0) {
-            settled_p = reference_p;
-            settled_q = reference_q;
-          } else if (reference_p - settled_p > kFarRise || reference_q - settled_q > kFarRise) {
-            walk.careful.include(0, offset);
-          }
-          return true;
-        };
-        const auto attempt = [&] {
-          return (careful ? carefully : plainly)(block_p, block_q, count, inverse_temperature,
-                                                 state.reference_p, state.reference_q);
-        };
-        // The padded end of a row holds infinities; it says nothing about the blocks that follow (there are none).
-        if (columns != count) careful = true;
-        if (climbing) climbing = raise_references();
-        BlockStatistics block = attempt();
-        if (block.high && raise_references()) {
-          climbing = true;
-          block = attempt();
-        }
-        if (!block.finite && !careful) {
-          careful = true;
-          block = attempt();
-        }
-        if (careful) {
-          walk.careful.include(offset, offset + columns);
-          careful = block.low;
-        }
-        add(state, block.state);
-      });
-  return walk;
+inline RowState row_statistics(const T* p, const T* q, std::size_t vocab,
+                               float inverse_temperature) {
+  StatisticsWalk<T, kMasked> walk(inverse_temperature);
+  const RowBlocks<T> blocks(p, q, vocab);
+  for (std::size_t i = 0; i < blocks.size(); ++i) walk.add_block(blocks[i]);
+  return walk.state;
 }
 
 /// Statistics of one row from its state, the chosen token's log-probs included.

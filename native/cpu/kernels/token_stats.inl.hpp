@@ -10,7 +10,7 @@ inline Status token_stats_rows(const token_stats::Params& params, std::size_t be
     if (counts(params.mask, row)) {
       const T* p = params.logits.row<T>(row);
       const T* q = kMasked ? params.masked_logits.row<T>(row) : nullptr;
-      RowState state = row_statistics<T, kMasked>(p, q, params.vocab, inverse_temperature).state;
+      RowState state = row_statistics<T, kMasked>(p, q, params.vocab, inverse_temperature);
       invalid = !usable(state, kMasked);
       if (invalid && !params.skip_invalid) return unusable_row("tokenStats", state, row);
       if (!invalid) {

@@ -11,7 +11,10 @@ inline Status token_stats_grad_rows(const token_stats_grad::Params& params, std:
   const float inverse_temperature = params.inverse_temperature();
   const double scale = params.grad_scale * static_cast<double>(inverse_temperature);
   const bool has_masked = params.masked_logits.present();
-  const Store store = params.accumulate ? Store::add : Store::plain;
+  const Store store = params.accumulate
+                          ? Store::add
+                          : store_of(params.logits, params.masked_logits, params.grad_logits,
+                                     params.grad_masked_logits);
   for (std::size_t row = begin; row < end; ++row) {
     G* grad_p = params.grad_logits.present() ? params.grad_logits.row<G>(row) : nullptr;
     G* grad_q =
@@ -35,11 +38,16 @@ inline Status token_stats_grad_rows(const token_stats_grad::Params& params, std:
                                           grad_q,
                                           params.vocab,
                                           params.shard.column_of(params.token_ids[row])};
-    row_gradients(row_logits, inverse_temperature, reference_p, reference_q, gradient, store,
-                  [&](const T* p, const T* q, std::size_t count, std::size_t) {
-                    return needs_care(p, count, inverse_temperature, reference_p) ||
-                           (masked && needs_care(q, count, inverse_temperature, reference_q));
-                  });
+    const GradientWalk<T, G> walk(row_logits, inverse_temperature, reference_p, reference_q,
+                                  gradient, store);
+    for (std::size_t i = 0; i < walk.blocks().size(); ++i) {
+      const Block<T> block = walk.blocks()[i];
+      walk.write_block(block,
+                       needs_care(block.p, block.count, inverse_temperature, reference_p) ||
+                           (masked && needs_care(block.q, block.count, inverse_temperature,
+                                                 reference_q)));
+    }
+    walk.finish();
   }
   return {};
 }

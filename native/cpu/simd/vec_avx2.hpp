@@ -21,12 +21,22 @@ struct Vec {
   void store(float* to) const { _mm256_storeu_ps(to, lanes); }
   /// To an address that is a multiple of the vector's bytes, past the caches.
   void stream(float* to) const { _mm256_stream_ps(to, lanes); }
-  template <typename T>
-  void stream(T* to) const {
-    store(to);
-  }
-  /// Round to nearest even in integer arithmetic; NaN stays NaN.
   void store(BFloat16* to) const {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), rounded_to_bfloat16());
+  }
+  void stream(BFloat16* to) const {
+    _mm_stream_si128(reinterpret_cast<__m128i*>(to), rounded_to_bfloat16());
+  }
+  void store(Float16* to) const {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), rounded_to_float16());
+  }
+  void stream(Float16* to) const {
+    _mm_stream_si128(reinterpret_cast<__m128i*>(to), rounded_to_float16());
+  }
+
+ private:
+  /// Round to nearest even in integer arithmetic; NaN stays NaN.
+  __m128i rounded_to_bfloat16() const {
     const __m256i bits = _mm256_castps_si256(lanes);
     const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
     const __m256i rounded = _mm256_srli_epi32(
@@ -34,12 +44,10 @@ struct Vec {
     const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(lanes, lanes, _CMP_UNORD_Q));
     const __m256i quiet = _mm256_or_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(0x40));
     const __m256i wide = _mm256_blendv_epi8(rounded, quiet, nan);
-    const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(wide, wide), 0xD8);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_castsi256_si128(packed));
+    return _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(wide, wide), 0xD8));
   }
-  void store(Float16* to) const {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
-                     _mm256_cvtps_ph(lanes, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  __m128i rounded_to_float16() const {
+    return _mm256_cvtps_ph(lanes, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
 };
 
@@ -97,3 +105,5 @@ inline float smallest(Vec a) {
   four = _mm_min_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_min_ss(four, _mm_shuffle_ps(four, four, 1)));
 }
+/// Orders what was streamed before all that follows.
+inline void finish_streaming() { _mm_sfence(); }

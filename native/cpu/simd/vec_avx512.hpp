@@ -23,18 +23,27 @@ struct Vec {
   void store(float* to) const { _mm512_storeu_ps(to, lanes); }
   /// To an address that is a multiple of the vector's bytes, past the caches.
   void stream(float* to) const { _mm512_stream_ps(to, lanes); }
-  template <typename T>
-  void stream(T* to) const {
-    store(to);
+  void store(BFloat16* to) const {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), rounded_to_bfloat16());
   }
+  void stream(BFloat16* to) const {
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to), rounded_to_bfloat16());
+  }
+  void store(Float16* to) const {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), rounded_to_float16());
+  }
+  void stream(Float16* to) const {
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to), rounded_to_float16());
+  }
+
+ private:
 #ifdef PAPO_HAS_AVX512_BF16
   /// The instruction flushes subnormal results (below 1.2e-38) to zero; otherwise as the others.
-  void store(BFloat16* to) const {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
-                        reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(lanes)));
+  __m256i rounded_to_bfloat16() const {
+    return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(lanes));
   }
 #else
-  void store(BFloat16* to) const {
+  __m256i rounded_to_bfloat16() const {
     const __m512i bits = _mm512_castps_si512(lanes);
     const __m512i high = _mm512_srli_epi32(bits, 16);
     const __m512i odd = _mm512_and_si512(high, _mm512_set1_epi32(1));
@@ -42,12 +51,11 @@ struct Vec {
         _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF))), 16);
     const __mmask16 nan = _mm512_cmp_ps_mask(lanes, lanes, _CMP_UNORD_Q);
     const __m512i wide = _mm512_mask_or_epi32(rounded, nan, high, _mm512_set1_epi32(0x40));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(wide));
+    return _mm512_cvtepi32_epi16(wide);
   }
 #endif
-  void store(Float16* to) const {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
-                        _mm512_cvtps_ph(lanes, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  __m256i rounded_to_float16() const {
+    return _mm512_cvtps_ph(lanes, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
 };
 
@@ -99,3 +107,5 @@ inline double sum(Vec a) {
 }
 inline float largest(Vec a) { return _mm512_reduce_max_ps(a.lanes); }
 inline float smallest(Vec a) { return _mm512_reduce_min_ps(a.lanes); }
+/// Orders what was streamed before all that follows.
+inline void finish_streaming() { _mm_sfence(); }

@@ -77,3 +77,4 @@ inline double sum(Vec a) {
 }
 inline float largest(Vec a) { return vmaxnmvq_f32(a.lanes); }
 inline float smallest(Vec a) { return vminnmvq_f32(a.lanes); }
+inline void finish_streaming() {}

@@ -45,3 +45,4 @@ inline double sum(Vec a) { return static_cast<double>(a.lanes); }
 inline float largest(Vec a) { return a.lanes; }
 inline float smallest(Vec a) { return a.lanes; }
 inline Vec exp_limited(Vec t) { return {std::exp(t.lanes)}; }
+inline void finish_streaming() {}
