@@ -16,24 +16,11 @@ export interface NativeEvent {
   readonly [kind]: "event";
 }
 
-/**
- * A tensor as it crosses the bridge. Dimension 0 is rows, dimension 1 (if any) the vocabulary;
- * `rowPitch` counts elements from one row to the next and is at least the last dimension.
- */
-export interface NativeTensor {
-  readonly data: TensorArray | NativeBuffer;
-  /** Where the tensor begins in a buffer, a multiple of its element's size; 0 if not said. Typed arrays are views already. */
-  readonly byteOffset?: number;
-  readonly dtype: DType;
-  readonly rows: number;
-  /** Columns that count; 1 for tensors of rank 1. */
-  readonly columns: number;
-  readonly rowPitch: number;
-}
+/** Where the elements of tensors lie. */
+export type NativeMemory = TensorArray | NativeBuffer;
 
-/** Names of arguments and attributes are the snake_case words of the op's spec. */
-export type NativeTensors = Readonly<Record<string, NativeTensor | undefined>>;
-export type NativeAttributes = Readonly<Record<string, number | string | undefined>>;
+/** Of what describes a tensor in a call; see `Binding.run`. */
+export const NUMBERS_OF_A_TENSOR = 6;
 
 export interface NativeTensorSpec {
   readonly name: string;
@@ -91,6 +78,9 @@ export interface NativeInfo {
   /** Threads the pool uses, the caller's included. */
   readonly threads: number;
   readonly cuda: NativeCudaInfo;
+  /** In the order of their numbers in a call. */
+  readonly dtypes: readonly DType[];
+  /** In the order of their index in a call. */
   readonly ops: readonly NativeOpSpec[];
 }
 
@@ -119,7 +109,7 @@ export interface NativeMemoryInfo {
 
 /** Rows of bytes in a typed array or a buffer: the first begins at `byteOffset`, `pitchBytes` lie from one to the next. */
 export interface NativeArea {
-  readonly data: TensorArray | NativeBuffer;
+  readonly data: NativeMemory;
   readonly byteOffset: number;
   readonly pitchBytes: number;
 }
@@ -191,24 +181,31 @@ export interface Binding extends DeviceBinding {
   /** Once per process, before the first op: size of the thread pool. Later calls do nothing. Returns the size in force. */
   configure(threads: number): number;
   info(): NativeInfo;
-  /** Returns when the op has finished, on a device as on the CPU. Calls without tensors on a device ignore `stream`. */
+  /**
+   * Runs the op of an index in `info().ops`, and returns when it has finished, on a device as on the CPU.
+   *
+   * `numbers` describes every tensor of the spec, inputs first, in NUMBERS_OF_A_TENSOR numbers: which of `memory` it
+   * lies in (-1: the tensor is absent), the byte it begins at there, its dtype, rows, columns (1 of a vector) and the
+   * elements from one row to the next. Then one number for every attribute: its value, or the index of a choice.
+   * No property of any argument is read, so no JavaScript runs in between; `numbers` may be used again at once.
+   *
+   * Calls without tensors on a device ignore `stream`.
+   */
   run(
-    op: string,
-    inputs: NativeTensors,
-    outputs: NativeTensors,
-    attributes: NativeAttributes,
-    stream?: NativeStream,
+    op: number,
+    numbers: Float64Array,
+    stream: NativeStream | undefined,
+    ...memory: readonly NativeMemory[]
   ): void;
   /**
    * The same off the event loop. The memory of every typed array must stay attached until the promise settles.
    * `cancel[0]` set to non-zero makes it stop at the next block of rows and reject with code `"ERR_ABORTED"`.
    */
   runAsync(
-    op: string,
-    inputs: NativeTensors,
-    outputs: NativeTensors,
-    attributes: NativeAttributes,
+    op: number,
+    numbers: Float64Array,
+    stream: NativeStream | undefined,
     cancel: Int32Array | undefined,
-    stream?: NativeStream,
+    ...memory: readonly NativeMemory[]
   ): Promise<void>;
 }

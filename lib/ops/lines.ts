@@ -1,6 +1,6 @@
 /** Names of the lines of the `[k, rows]` matrices that pass between ops. */
-import type { NativeTensor } from "../addon/binding.js";
 import { allocate } from "../core/dtype.js";
+import { type TensorArgument, tensorArgument } from "../tensor/copy.js";
 
 /** Lines of `statistics` [8, rows], nats; the first six are those an objective may differentiate. */
 export const STATISTICS = [
@@ -82,16 +82,16 @@ export function newLines(names: readonly string[], rows: number): Float64Array {
 }
 
 /** The matrix as a native tensor [lines, rows]. */
-export function linesTensor(matrix: Float64Array, names: readonly string[]): NativeTensor;
+export function linesTensor(matrix: Float64Array, names: readonly string[]): TensorArgument;
 export function linesTensor(
   matrix: Float64Array | undefined,
   names: readonly string[],
-): NativeTensor | undefined;
+): TensorArgument | undefined;
 export function linesTensor(
   matrix: Float64Array | undefined,
   names: readonly string[],
-): NativeTensor | undefined {
+): TensorArgument | undefined {
   if (matrix === undefined) return undefined;
   const columns = matrix.length / names.length;
-  return { data: matrix, dtype: "float64", rows: names.length, columns, rowPitch: columns };
+  return tensorArgument(matrix, "float64", names.length, columns, columns);
 }

@@ -1,24 +1,40 @@
-/** The only caller of native ops: camelCase in, snake_case across, and errors back as PapoError. */
-import type { NativeStream, NativeTensor } from "../addon/binding.js";
+/** The only caller of native ops: names in camelCase to numbers in the order of the spec, errors back as PapoErrors. */
+import {
+  type NativeAttributeSpec,
+  type NativeMemory,
+  type NativeStream,
+  type NativeTensorSpec,
+  NUMBERS_OF_A_TENSOR,
+} from "../addon/binding.js";
 import { binding } from "../addon/load.js";
-import { callNative, papoErrorOf } from "../addon/native-error.js";
+import { papoErrorOf } from "../addon/native-error.js";
+import { DTYPES } from "../core/dtype.js";
+import { describe, expected } from "../core/errors.js";
 import { nativeStream } from "../cuda/current.js";
-import type { TensorArgument } from "../tensor/tensor.js";
+import { type TensorArgument, tensorArgument } from "../tensor/copy.js";
+
+type Tensors = Readonly<Record<string, TensorArgument | undefined>>;
+type Attributes = Readonly<Record<string, number | string | boolean | undefined>>;
 
 /** One call of a native op; names of arguments and attributes are those of its spec, in camelCase. */
 export interface OpCall {
   readonly op: string;
   /** The public verb that called, which messages begin with. */
   readonly where: string;
-  readonly inputs: Readonly<Record<string, TensorArgument | undefined>>;
-  readonly outputs: Readonly<Record<string, TensorArgument | undefined>>;
-  readonly attributes: Readonly<Record<string, number | string | boolean>>;
+  readonly inputs: Tensors;
+  readonly outputs: Tensors;
+  /** One that is not said has its native default. */
+  readonly attributes: Attributes;
 }
 
 /** Runs an op on this thread (and the pool's), or on the device its tensors lie on; it has finished when this returns. */
 export function runOp(call: OpCall): void {
-  const stream = streamOf(call);
-  callNative(call.where, () => binding().run(...bridgeArguments(call), stream));
+  const { index, numbers, stream, memory } = packed(call);
+  try {
+    binding().run(index, numbers, stream, ...memory);
+  } catch (error) {
+    throw papoErrorOf(call.where, error);
+  }
 }
 
 /**
@@ -28,12 +44,12 @@ export function runOp(call: OpCall): void {
  */
 export async function runOpAsync(call: OpCall, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
-  const stream = streamOf(call);
+  const { index, numbers, stream, memory } = packed(call);
   const cancel = signal && new Int32Array(1);
   const onAbort = () => cancel?.fill(1);
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    await binding().runAsync(...bridgeArguments(call), cancel, stream);
+    await binding().runAsync(index, numbers, stream, cancel, ...memory);
   } catch (error) {
     signal?.throwIfAborted();
     throw papoErrorOf(call.where, error);
@@ -44,53 +60,112 @@ export async function runOpAsync(call: OpCall, signal?: AbortSignal): Promise<vo
 }
 
 /** A `[rows]` array as a native tensor. */
-export function rowsTensor(data: Float64Array | Int32Array): NativeTensor;
-export function rowsTensor(data: Float64Array | Int32Array | undefined): NativeTensor | undefined;
-export function rowsTensor(data: Float64Array | Int32Array | undefined): NativeTensor | undefined {
+export function rowsTensor(data: Float64Array | Int32Array): TensorArgument;
+export function rowsTensor(data: Float64Array | Int32Array | undefined): TensorArgument | undefined;
+export function rowsTensor(
+  data: Float64Array | Int32Array | undefined,
+): TensorArgument | undefined {
   if (data === undefined) return undefined;
   const dtype = data instanceof Int32Array ? "int32" : "float64";
-  return { data, dtype, rows: data.length, columns: 1, rowPitch: 1 };
+  return tensorArgument(data, dtype, data.length, 1, 1);
 }
 
-/** The stream in force on the device of the call, if its tensors lie on one. */
-function streamOf({ where, inputs, outputs }: OpCall): NativeStream | undefined {
-  for (const tensors of [inputs, outputs]) {
-    for (const name in tensors) {
-      const device = tensors[name]?.device;
-      if (device !== undefined && device !== "cpu") return nativeStream(where, device);
-    }
-  }
-  return undefined;
+/** An attribute of an op, and its default as a number. */
+interface Attribute {
+  readonly name: string;
+  readonly choices: readonly string[];
+  readonly initial: number;
 }
 
-function bridgeArguments({ op, inputs, outputs, attributes }: OpCall) {
-  return [
-    snakeCase(op),
-    snakeKeys(inputs),
-    snakeKeys(outputs),
-    snakeKeys(attributes, (value) => (typeof value === "boolean" ? Number(value) : value)),
-  ] as const;
+/** An op's spec in the words of this side. */
+interface Op {
+  readonly index: number;
+  readonly tensors: readonly { readonly name: string; readonly isInput: boolean }[];
+  readonly attributes: readonly Attribute[];
+  /** Of the call that is being made: the addon reads them before it does anything else. */
+  readonly numbers: Float64Array;
 }
 
-function snakeKeys<T, U = T>(
-  record: Readonly<Record<string, T>>,
-  convert: (value: T) => U = (value) => value as unknown as U,
-): Record<string, U> {
-  return Object.fromEntries(
-    Object.entries(record)
-      .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => [snakeCase(key), convert(value)]),
+let ops: ReadonlyMap<string, Op> | undefined;
+
+function opNamed({ op, where }: OpCall): Op {
+  ops ??= new Map(
+    binding()
+      .info()
+      .ops.map((spec, index) => [camelCase(spec.name), opOf(spec, index)]),
   );
+  const found = ops.get(op);
+  if (found === undefined)
+    throw expected("ERR_INTERNAL", where, "an op of the addon", describe(op));
+  return found;
 }
 
-/** The few names there are, each spelled out once: at one row of 32 the spelling was 8 % of an evaluation. */
-const spelled = new Map<string, string>();
+function opOf(
+  spec: {
+    readonly inputs: readonly NativeTensorSpec[];
+    readonly outputs: readonly NativeTensorSpec[];
+    readonly attributes: readonly NativeAttributeSpec[];
+  },
+  index: number,
+): Op {
+  const named = (isInput: boolean) => (tensor: NativeTensorSpec) => ({
+    name: camelCase(tensor.name),
+    isInput,
+  });
+  const tensors = [...spec.inputs.map(named(true)), ...spec.outputs.map(named(false))];
+  const attributes = spec.attributes.map(({ name, choices, default: initial }) => ({
+    name: camelCase(name),
+    choices,
+    initial: typeof initial === "string" ? choices.indexOf(initial) : initial,
+  }));
+  const numbers = new Float64Array(NUMBERS_OF_A_TENSOR * tensors.length + attributes.length);
+  return { index, tensors, attributes, numbers };
+}
 
-function snakeCase(name: string): string {
-  let snake = spelled.get(name);
-  if (snake === undefined) {
-    snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-    spelled.set(name, snake);
+/** The call as it crosses the bridge; its numbers are good until the next call is packed. */
+function packed(call: OpCall) {
+  const { where, inputs, outputs } = call;
+  const { index, tensors, attributes, numbers } = opNamed(call);
+  const memory: NativeMemory[] = [];
+  let stream: NativeStream | undefined;
+  let at = 0;
+  for (const { name, isInput } of tensors) {
+    const tensor = (isInput ? inputs : outputs)[name];
+    if (tensor === undefined) {
+      numbers[at] = -1;
+    } else {
+      const { data, device } = tensor;
+      const known = memory.indexOf(data);
+      numbers[at] = known < 0 ? memory.push(data) - 1 : known;
+      numbers[at + 1] = tensor.byteOffset;
+      numbers[at + 2] = DTYPES.indexOf(tensor.dtype);
+      numbers[at + 3] = tensor.rows;
+      numbers[at + 4] = tensor.columns;
+      numbers[at + 5] = tensor.rowPitch;
+      // The stream in force on the device of the call, if its tensors lie on one.
+      if (device !== "cpu") stream ??= nativeStream(where, device);
+    }
+    at += NUMBERS_OF_A_TENSOR;
   }
-  return snake;
+  for (const attribute of attributes) {
+    numbers[at++] = numberOf(where, attribute, call.attributes[attribute.name]);
+  }
+  return { index, numbers, stream, memory };
+}
+
+function numberOf(where: string, attribute: Attribute, value: Attributes[string]): number {
+  const { name, choices, initial } = attribute;
+  if (value === undefined) return initial;
+  if (choices.length === 0) {
+    if (typeof value === "number" || typeof value === "boolean") return Number(value);
+    throw expected("ERR_ARGUMENT", where, `${name} to be a number`, describe(value));
+  }
+  const choice = choices.indexOf(value as string);
+  if (choice >= 0) return choice;
+  const words = choices.map((word) => `"${word}"`).join(", ");
+  throw expected("ERR_ARGUMENT", where, `${name} to be one of ${words}`, describe(value));
+}
+
+function camelCase(name: string): string {
+  return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -1,15 +1,35 @@
 /** Copies of rows between memory of the host and of devices, and zeros on a device. */
-import type { NativeArea, NativeTensor } from "../addon/binding.js";
+import type { NativeArea, NativeMemory } from "../addon/binding.js";
 import { binding } from "../addon/load.js";
 import { callNative, callNativeAsync } from "../addon/native-error.js";
 import type { CudaDevice, Device } from "../core/device.js";
-import { bytesOf, type TensorArray } from "../core/dtype.js";
+import { bytesOf, type DType, type TensorArray } from "../core/dtype.js";
 import { nativeStream } from "../cuda/current.js";
 import { type Stream, streamFor } from "../cuda/stream.js";
 
-/** A tensor as it crosses the bridge, and where it lies. */
-export interface TensorArgument extends NativeTensor {
-  readonly device?: Device;
+/** A tensor as the addon is told of it, and where it lies. */
+export interface TensorArgument {
+  readonly data: NativeMemory;
+  /** Where the tensor begins in a buffer, a multiple of its element's size; typed arrays are views already. */
+  readonly byteOffset: number;
+  readonly dtype: DType;
+  readonly rows: number;
+  /** Columns that count; 1 for tensors of rank 1. */
+  readonly columns: number;
+  /** Elements from one row to the next, at least `columns`. */
+  readonly rowPitch: number;
+  readonly device: Device;
+}
+
+/** Makes one of an array: all have one form, which the engine of JavaScript reads fastest. */
+export function tensorArgument(
+  data: TensorArray,
+  dtype: DType,
+  rows: number,
+  columns: number,
+  rowPitch: number,
+): TensorArgument {
+  return { data, byteOffset: 0, dtype, rows, columns, rowPitch, device: "cpu" };
 }
 
 type Arguments = Parameters<ReturnType<typeof binding>["copy"]>;
@@ -46,8 +66,8 @@ export async function copyRowsAsync(
 export function clearRows(where: string, tensor: TensorArgument): void {
   const { rows, rowBytes, pitchBytes } = runsOf(tensor);
   if (rows === 0) return;
-  const { data, byteOffset = 0, device } = tensor;
-  if (device === undefined || device === "cpu") {
+  const { data, byteOffset, device } = tensor;
+  if (device === "cpu") {
     for (let row = 0; row < rows; row++) bytesIn(tensor, row * pitchBytes, rowBytes).fill(0);
     return;
   }
@@ -66,7 +86,7 @@ function argumentsOf(
   const device = deviceOf(from) ?? deviceOf(to);
   if (device === undefined || from.rows === 0 || from.columns === 0) return undefined;
   const runs = runsOf(from, to);
-  const area = ({ data, byteOffset = 0, rowPitch, dtype }: TensorArgument): NativeArea => {
+  const area = ({ data, byteOffset, rowPitch, dtype }: TensorArgument): NativeArea => {
     const pitchBytes = runs.rows === 1 ? runs.rowBytes : rowPitch * bytesOf(dtype);
     return { data, byteOffset, pitchBytes };
   };

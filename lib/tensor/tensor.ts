@@ -14,7 +14,7 @@ import { checkShape, type Shape, showShape } from "../core/shape.js";
 import { typedArrayLength } from "../core/typed-array.js";
 import { checkDevice } from "../cuda/devices.js";
 import { checkStream, type Stream } from "../cuda/stream.js";
-import { copyRows, copyRowsAsync, type TensorArgument } from "./copy.js";
+import { copyRows, copyRowsAsync, type TensorArgument, tensorArgument } from "./copy.js";
 import { overlapOf } from "./overlap.js";
 import { DeviceStorage, HostStorage, type Span } from "./storage.js";
 import {
@@ -249,7 +249,8 @@ export class Tensor<D extends DType = DType, R extends number = number> {
   /** The tensor as it crosses the bridge; `name` is the argument's public name. Throws ERR_DISPOSED. */
   toNative(where: string, name: string): TensorArgument {
     const { dtype, rows, columns, rowPitch, device } = this;
-    return { ...this.#storage.native(where, name), dtype, rows, columns, rowPitch, device };
+    const { data, byteOffset } = this.#storage.native(where, name);
+    return { data, byteOffset, dtype, rows, columns, rowPitch, device };
   }
 
   /** The array of an argument that must lie on the host. Throws ERR_DEVICE_MISMATCH, ERR_DISPOSED. */
@@ -278,10 +279,9 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     checkLength(where, this, typedArrayLength(data as ArrayOf<D>));
     if (device === "cpu") return host;
     const storage = DeviceStorage.allocate(where, device, neededLength(this) * bytesOf(dtype));
-    const numbers = { dtype, rows, columns, rowPitch };
-    const from = { ...numbers, ...host.native(where, "data") };
+    const from = tensorArgument(host.data(where, "data"), dtype, rows, columns, rowPitch);
     try {
-      copyRows(where, from, { ...numbers, ...storage.native(where, "data"), device });
+      copyRows(where, from, { ...from, ...storage.native(where, "data"), device });
       return storage;
     } catch (error) {
       storage.dispose();

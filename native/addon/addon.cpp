@@ -1,6 +1,8 @@
 // The module: what it exports, per environment.
 #include <napi.h>
 
+#include <utility>
+
 #include "addon/calls.hpp"
 #include "addon/env.hpp"
 
@@ -15,8 +17,6 @@ struct Export {
 constexpr Export kExports[] = {
     {"configure", configure},
     {"info", describe},
-    {"run", run},
-    {"runAsync", run_async},
     {"allocate", allocate},
     {"wrapPointer", wrap_pointer},
     {"bufferInfo", buffer_info},
@@ -44,6 +44,12 @@ constexpr Export kExports[] = {
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   create_state(env);
+  const std::pair<const char*, napi_callback> ops[] = {{"run", run}, {"runAsync", run_async}};
+  for (const auto& [name, callback] : ops) {
+    napi_value function = nullptr;
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function);
+    exports.Set(name, function);
+  }
   for (const Export& entry : kExports) {
     exports.Set(entry.name, Napi::Function::New(env, entry.function, entry.name));
   }

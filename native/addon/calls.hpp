@@ -7,8 +7,9 @@ namespace papo::addon {
 
 Napi::Value configure(const Napi::CallbackInfo& info);
 Napi::Value describe(const Napi::CallbackInfo& info);
-Napi::Value run(const Napi::CallbackInfo& info);
-Napi::Value run_async(const Napi::CallbackInfo& info);
+// In plain Node-API: a wrapper of so many arguments would cost as much as a small call.
+napi_value run(napi_env env, napi_callback_info info);
+napi_value run_async(napi_env env, napi_callback_info info);
 
 Napi::Value allocate(const Napi::CallbackInfo& info);
 Napi::Value wrap_pointer(const Napi::CallbackInfo& info);

@@ -14,6 +14,7 @@ namespace {
 /// An area as JavaScript described it, before any address was taken.
 struct AreaArgument {
   MemoryArgument memory;
+  std::size_t byte_offset = 0;
   std::size_t pitch_bytes = 0;
 };
 
@@ -34,22 +35,28 @@ struct Transfer {
 
 bool on_device(const cuda::Area& area) { return area.device.kind != DeviceKind::cpu; }
 
+/// What a property's getter leaves behind when it throws; its own exception is pending and goes first.
+Status getter_threw(const char* where) {
+  return {Code::argument, "[" + std::string(where) + "] an argument's getter threw"};
+}
+
 Status read_area(napi_env env, const char* where, const char* name, napi_value value,
                  AreaArgument& argument) {
   if (type_of(env, value) != napi_object) {
     return expected(Code::argument, where, std::string(name) + " to be an area",
                     described(env, value));
   }
-  Status status = read_data(env, where, value, argument.memory);
-  if (!status.ok()) return status;
+  napi_value data;
+  if (napi_get_named_property(env, value, "data", &data) != napi_ok) return getter_threw(where);
+  argument.memory = memory_argument(env, data);
   const char* const counts[] = {"byteOffset", "pitchBytes"};
-  std::size_t* const results[] = {&argument.memory.byte_offset, &argument.pitch_bytes};
+  std::size_t* const results[] = {&argument.byte_offset, &argument.pitch_bytes};
   for (std::size_t i = 0; i < 2; ++i) {
     napi_value count;
     if (napi_get_named_property(env, value, counts[i], &count) != napi_ok) {
       return getter_threw(where);
     }
-    status = read_count(env, where, std::string(name) + "." + counts[i], count, *results[i]);
+    Status status = read_count(env, where, std::string(name) + "." + counts[i], count, *results[i]);
     if (!status.ok()) return status;
   }
   return {};
@@ -63,10 +70,9 @@ bool fits(std::size_t bytes, const Transfer& transfer, std::size_t offset, std::
   return transfer.row_bytes <= rest && transfer.rows - 1 <= (rest - transfer.row_bytes) / pitch;
 }
 
-Status take_area(napi_env env, const char* name, AreaArgument argument, Transfer& transfer,
+Status take_area(napi_env env, const char* name, const AreaArgument& argument, Transfer& transfer,
                  cuda::Area& area) {
-  // The offset is counted from the start of the data, here and in the message.
-  const std::size_t offset = std::exchange(argument.memory.byte_offset, 0);
+  const std::size_t offset = argument.byte_offset;
   Location location;
   Status status =
       locate(env, *state_of(env), transfer.where, name, argument.memory, location, transfer.memory);

@@ -19,4 +19,6 @@ void create_state(Napi::Env env) {
 
 std::shared_ptr<EnvState> state_of(Napi::Env env) { return *env.GetInstanceData<Holder>(); }
 
+const EnvState& current_state(Napi::Env env) { return **env.GetInstanceData<Holder>(); }
+
 }  // namespace papo::addon

@@ -27,4 +27,7 @@ void create_state(Napi::Env env);
 /// Shared, so that work in flight keeps it until it ends.
 std::shared_ptr<EnvState> state_of(Napi::Env env);
 
+/// The same for work that ends before the JavaScript call does.
+const EnvState& current_state(Napi::Env env);
+
 }  // namespace papo::addon

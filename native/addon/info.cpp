@@ -138,6 +138,9 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
              }));
   object.Set("threads", static_cast<double>(cpu::threads()));
   object.Set("cuda", describe_cuda(env, cuda::runtime()));
+  object.Set("dtypes", array_of(env, kAllDTypes, [&](DType dtype) {
+               return Napi::String::New(env, name_of(dtype));
+             }));
   object.Set("ops", array_of(env, state_of(env)->registry.entries(),
                              [&](const OpEntry& entry) { return describe_op(env, *entry.spec); }));
   return object;

@@ -2,6 +2,7 @@
 
 #include "addon/objects.hpp"
 #include "addon/values.hpp"
+#include "ops/op_spec.hpp"
 
 namespace papo::addon {
 namespace {
@@ -33,25 +34,28 @@ std::size_t element_bytes(napi_typedarray_type type) {
   }
 }
 
-Status locate_array(napi_env env, const EnvState& state, const std::string& where,
-                    const std::string& name, napi_value array, Location& location,
-                    HeldMemory& held) {
+Status locate_array(napi_env env, const EnvState& state, const char* where, const char* name,
+                    napi_value array, Location& location, HeldMemory& held) {
   std::size_t length = 0;
   napi_value buffer = nullptr;
   if (napi_get_typedarray_info(env, array, &location.type, &length, &location.data, &buffer,
                                nullptr) != napi_ok) {
-    return expected(Code::buffer, where, name + " to be readable", "an array that is not");
+    return expected(Code::buffer, camel_case(where), camel_case(name) + " to be readable",
+                    "an array that is not");
   }
   bool is_array_buffer = false;
   napi_is_arraybuffer(env, buffer, &is_array_buffer);
   if (!is_array_buffer) {
-    return expected(Code::buffer, where, name + " not to be shared between threads",
+    return expected(Code::buffer, camel_case(where),
+                    camel_case(name) + " not to be shared between threads",
                     "an array over a SharedArrayBuffer");
   }
+  // An array over a detached buffer has no elements, like any empty one.
   bool detached = false;
-  napi_is_detached_arraybuffer(env, buffer, &detached);
+  if (length == 0) napi_is_detached_arraybuffer(env, buffer, &detached);
   if (detached) {
-    return expected(Code::disposed, where, name + " to be attached", "a detached buffer");
+    return expected(Code::disposed, camel_case(where), camel_case(name) + " to be attached",
+                    "a detached buffer");
   }
   location.bytes = length * element_bytes(location.type);
   if (!state.pinned.empty()) {
@@ -60,23 +64,20 @@ Status locate_array(napi_env env, const EnvState& state, const std::string& wher
   return {};
 }
 
-Status locate_buffer(napi_env env, const std::string& where, const std::string& name,
-                     const MemoryArgument& argument, Location& location, HeldMemory& held) {
+Status locate_buffer(napi_env env, const char* where, const char* name, napi_value data,
+                     Location& location, HeldMemory& held) {
   BufferHandle* buffer = nullptr;
-  if (!get_handle(env, argument.data, buffer)) {
-    return expected(Code::dtype, where, name + " to be a typed array or a device buffer",
-                    described(env, argument.data));
+  if (!get_handle(env, data, buffer)) {
+    return expected(Code::dtype, camel_case(where),
+                    camel_case(name) + " to be a typed array or a device buffer",
+                    described(env, data));
   }
   if (buffer->target == nullptr) {
-    return expected(Code::disposed, where, name + " to be alive", end_of(buffer));
+    return expected(Code::disposed, camel_case(where), camel_case(name) + " to be alive",
+                    end_of(buffer));
   }
-  if (argument.byte_offset > buffer->bytes) {
-    return expected(Code::shape, where,
-                    name + " to begin in its " + std::to_string(buffer->bytes) + " bytes",
-                    "byte " + std::to_string(argument.byte_offset));
-  }
-  location.data = static_cast<char*>(buffer->target->data()) + argument.byte_offset;
-  location.bytes = buffer->bytes - argument.byte_offset;
+  location.data = buffer->target->data();
+  location.bytes = buffer->bytes;
   location.device = buffer->target->device();
   held.push_back(buffer->target);
   return {};
@@ -84,24 +85,16 @@ Status locate_buffer(napi_env env, const std::string& where, const std::string& 
 
 }  // namespace
 
-Status getter_threw(const std::string& where) {
-  return {Code::argument, "[" + where + "] an argument's getter threw"};
+MemoryArgument memory_argument(napi_env env, napi_value data) {
+  MemoryArgument argument{data};
+  napi_is_typedarray(env, data, &argument.is_array);
+  return argument;
 }
 
-Status read_data(napi_env env, const std::string& where, napi_value object,
-                 MemoryArgument& argument) {
-  if (napi_get_named_property(env, object, "data", &argument.data) != napi_ok) {
-    return getter_threw(where);
-  }
-  napi_is_typedarray(env, argument.data, &argument.is_array);
-  return {};
-}
-
-Status locate(napi_env env, const EnvState& state, const std::string& where,
-              const std::string& name, const MemoryArgument& argument, Location& location,
-              HeldMemory& held) {
+Status locate(napi_env env, const EnvState& state, const char* where, const char* name,
+              const MemoryArgument& argument, Location& location, HeldMemory& held) {
   return argument.is_array ? locate_array(env, state, where, name, argument.data, location, held)
-                           : locate_buffer(env, where, name, argument, location, held);
+                           : locate_buffer(env, where, name, argument.data, location, held);
 }
 
 bool carries(napi_typedarray_type type, DType dtype) {

@@ -30,27 +30,40 @@ Status take_stream(napi_env env, napi_value value, PreparedCall& prepared, HeldV
   return status;
 }
 
+/// The op of an index, or null.
+const OpEntry* find_op(napi_env env, napi_value value, const Registry& registry) {
+  double number = -1;
+  std::size_t index = 0;
+  napi_get_value_double(env, value, &number);
+  const bool found = count_of(number, index) && index < registry.entries().size();
+  return found ? &registry.entries()[index] : nullptr;
+}
+
 }  // namespace
 
-Status prepare(const Napi::CallbackInfo& info, std::size_t stream_index, PreparedCall& prepared,
+OpArguments::OpArguments(napi_env env, napi_callback_info info, std::size_t leading)
+    : env_(env), leading_(leading) {
+  napi_get_cb_info(env, info, &count_, values_, nullptr, nullptr);
+}
+
+MemoryValues OpArguments::memory() const {
+  return {values_ + leading_, count_ > leading_ ? count_ - leading_ : 0};
+}
+
+Status prepare(const OpArguments& arguments, const EnvState& state, PreparedCall& prepared,
                HeldValues& values) {
-  const Napi::Env env = info.Env();
-  prepared.state = state_of(env);
-  if (!prepared.state->startup.ok()) return prepared.state->startup;
-  if (!info[0].IsString())
-    return expected(Code::argument, "papo", "the name of an op", "something else");
-  const std::string name = info[0].As<Napi::String>().Utf8Value();
-  prepared.entry = prepared.state->registry.find(name);
+  if (!state.startup.ok()) return state.startup;
+  const napi_env env = arguments.env();
+  prepared.state = &state;
+  prepared.entry = find_op(env, arguments[0], state.registry);
   if (prepared.entry == nullptr) {
-    return expected(Code::argument, "papo", "the name of an op", "\"" + name.substr(0, 40) + "\"");
+    return expected(Code::argument, "papo", "the index of an op", described(env, arguments[0]));
   }
-  prepared.call.cancellation.environment = &prepared.state->closing;
-  Status status = read_call(env, *prepared.state, *prepared.entry->spec, info[1], info[2], info[3],
+  prepared.call.cancellation.environment = &state.closing;
+  Status status = read_call(env, state, *prepared.entry->spec, arguments[1], arguments.memory(),
                             prepared.call, prepared.memory, values);
-  if (!status.ok() || info.Length() <= stream_index || info[stream_index].IsUndefined()) {
-    return status;
-  }
-  return take_stream(env, info[stream_index], prepared, values);
+  if (!status.ok() || type_of(env, arguments[2]) == napi_undefined) return status;
+  return take_stream(env, arguments[2], prepared, values);
 }
 
 }  // namespace papo::addon

@@ -1,16 +1,18 @@
-// run(op, inputs, outputs, attributes, stream): on this thread, the pool helping.
+// run(op, numbers, stream, ...memory): on this thread, the pool helping.
 #include "addon/calls.hpp"
 #include "addon/errors.hpp"
 #include "addon/prepared_call.hpp"
 
 namespace papo::addon {
 
-Napi::Value run(const Napi::CallbackInfo& info) {
+napi_value run(napi_env env, napi_callback_info info) {
+  const OpArguments arguments(env, info, 3);
   PreparedCall prepared;
   HeldValues values;
-  Status status = prepare(info, 4, prepared, values);
+  Status status = prepare(arguments, current_state(env), prepared, values);
   if (status.ok()) status = prepared.execute();
-  return ended(info.Env(), status);
+  if (!status.ok()) throw_status(env, status);
+  return nullptr;
 }
 
 }  // namespace papo::addon

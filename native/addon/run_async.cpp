@@ -1,4 +1,4 @@
-// runAsync(op, inputs, outputs, attributes, cancel, stream): the same call on a worker, its arrays held until it settles.
+// runAsync(op, numbers, stream, cancel, ...memory): the same call on a worker, its memory held until it settles.
 #include <utility>
 
 #include "addon/async_task.hpp"
@@ -8,15 +8,20 @@
 
 namespace papo::addon {
 
-Napi::Value run_async(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
+napi_value run_async(napi_env env, napi_callback_info info) {
+  const OpArguments arguments(env, info, 4);
+  std::shared_ptr<const EnvState> state = state_of(env);
   PreparedCall prepared;
   HeldValues values;
-  Status status = prepare(info, 5, prepared, values);
-  if (status.ok()) status = read_cancellation(env, info[4], prepared.call.cancellation.flag);
+  Status status = prepare(arguments, *state, prepared, values);
+  if (status.ok()) {
+    status = read_cancellation(env, arguments[3], prepared.call.cancellation.flag);
+  }
   if (!status.ok()) return ended(env, status);
-  values.keep(info[4]);
-  return start(env, values, [prepared = std::move(prepared)] { return prepared.execute(); });
+  values.keep(arguments[3]);
+  return start(env, values, [state = std::move(state), prepared = std::move(prepared)] {
+    return prepared.execute();
+  });
 }
 
 }  // namespace papo::addon

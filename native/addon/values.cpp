@@ -68,9 +68,7 @@ std::string get_string(napi_env env, napi_value value) {
   return {text, length};
 }
 
-bool get_count(napi_env env, napi_value value, std::size_t& count) {
-  double number = -1;
-  if (napi_get_value_double(env, value, &number) != napi_ok) return false;
+bool count_of(double number, std::size_t& count) {
   if (!(number >= 0 && number <= kMaxCount) || number != std::floor(number)) return false;
   count = static_cast<std::size_t>(number);
   return true;
@@ -78,7 +76,8 @@ bool get_count(napi_env env, napi_value value, std::size_t& count) {
 
 Status read_count(napi_env env, const std::string& where, const std::string& name, napi_value value,
                   std::size_t& count) {
-  if (get_count(env, value, count)) return {};
+  double number = -1;
+  if (napi_get_value_double(env, value, &number) == napi_ok && count_of(number, count)) return {};
   return expected(Code::shape, where, name + " to be a count", described(env, value));
 }
 

@@ -25,7 +25,7 @@ std::string described(napi_env env, napi_value value);
 std::string get_string(napi_env env, napi_value value);
 
 /// A safe integer from 0 up; the caller makes the sentence of what is none.
-bool get_count(napi_env env, napi_value value, std::size_t& count);
+bool count_of(double number, std::size_t& count);
 Status read_count(napi_env env, const std::string& where, const std::string& name, napi_value value,
                   std::size_t& count);
 

@@ -10,6 +10,12 @@
 namespace papo::cpu {
 namespace {
 
+Status run_block(const RowRange& range, const Cancellation& cancellation, std::size_t begin,
+                 std::size_t end) {
+  if (cancellation.requested()) return {Code::aborted, "aborted"};
+  return range(begin, end);
+}
+
 /// One call's work: blocks are handed out in order, each to whoever asks first.
 struct Job {
   std::size_t rows;
@@ -90,13 +96,9 @@ class Pool {
     const std::size_t block = job.next++;
     ++job.running;
     lock.unlock();
-    Status status;
-    if (job.cancellation->requested()) {
-      status = Status(Code::aborted, "aborted");
-    } else {
-      const std::size_t begin = block * job.rows_per_block;
-      status = (*job.range)(begin, std::min(job.rows, begin + job.rows_per_block));
-    }
+    const std::size_t begin = block * job.rows_per_block;
+    Status status = run_block(*job.range, *job.cancellation, begin,
+                              std::min(job.rows, begin + job.rows_per_block));
     lock.lock();
     if (!status.ok()) {
       job.next = job.blocks;
@@ -124,6 +126,9 @@ std::size_t threads() { return Pool::instance().configure(std::thread::hardware_
 
 Status for_rows(std::size_t rows, std::size_t rows_per_block, const Cancellation& cancellation,
                 const RowRange& range) {
+  if (rows == 0) return {};
+  // Small calls are many: they meet no lock.
+  if (rows <= rows_per_block) return run_block(range, cancellation, 0, rows);
   Job job;
   job.rows = rows;
   job.rows_per_block = std::max<std::size_t>(1, rows_per_block);

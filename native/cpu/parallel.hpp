@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 
 #include "core/status.hpp"
 #include "ops/op_call.hpp"
@@ -13,10 +12,26 @@ namespace papo::cpu {
 std::size_t configure_threads(std::size_t threads);
 std::size_t threads();
 
-/// Does rows [begin, end); the status is that of the first row that failed, or ok.
-using RowRange = std::function<Status(std::size_t begin, std::size_t end)>;
+/// Does rows [begin, end); the status is that of the first row that failed, or ok. A reference to the caller's function:
+/// a call is over before that is.
+class RowRange {
+ public:
+  template <typename F>
+  RowRange(const F& function)
+      : function_(&function), call_([](const void* self, std::size_t begin, std::size_t end) {
+          return (*static_cast<const F*>(self))(begin, end);
+        }) {}
 
-/// Spreads `rows` over the pool in blocks of `rows_per_block`, the caller working along.
+  Status operator()(std::size_t begin, std::size_t end) const {
+    return call_(function_, begin, end);
+  }
+
+ private:
+  const void* function_;
+  Status (*call_)(const void*, std::size_t, std::size_t);
+};
+
+/// Spreads `rows` over the pool in blocks of `rows_per_block`, the caller working along; one block is the caller's alone.
 ///
 /// Rows are independent, so the results do not depend on the number of threads. When a row fails, no new
 /// blocks are begun; the failure reported is that of the first failing row of the whole call, since blocks

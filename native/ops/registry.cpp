@@ -26,33 +26,35 @@ std::string show_dtypes(DTypeSet dtypes) {
   return text;
 }
 
-/// Where the vocabulary is, the device; where the rows are, the host. `logits` is the first tensor of the call.
-Status check_device(const std::string& where, const TensorSpec& spec, const TensorView& view,
-                    const TensorSpec& first_spec, const TensorView& first) {
-  const std::string name = camel_case(spec.name);
+/// A tensor that is refused; `what` follows its name. Nothing is spelled where nothing is wrong.
+Status refused(Code code, const OpCall& call, const TensorSpec& spec, const std::string& what,
+               const std::string& received) {
+  return expected(code, camel_case(call.spec->name), camel_case(spec.name) + what, received);
+}
+
+/// Where the vocabulary is, the device; where the rows are, the host.
+Status check_device(const OpCall& call, const TensorSpec& spec, const TensorView& view) {
   if (spec.layout != Layout::matrix && view.device != Device{}) {
-    return expected(Code::device_mismatch, where,
-                    name + " on " + name_of(Device{}) + ", where numbers per token stay",
-                    name_of(view.device));
+    return refused(Code::device_mismatch, call, spec,
+                   " on " + name_of(Device{}) + ", where numbers per token stay",
+                   name_of(view.device));
   }
-  if (spec.layout == Layout::matrix && view.device != first.device) {
-    return expected(Code::device_mismatch, where,
-                    name + " on " + name_of(first.device) + " like " + camel_case(first_spec.name),
-                    name_of(view.device));
+  const Device first = call.inputs[0].device;
+  if (spec.layout == Layout::matrix && view.device != first) {
+    return refused(Code::device_mismatch, call, spec,
+                   " on " + name_of(first) + " like " + camel_case(call.spec->inputs[0].name),
+                   name_of(view.device));
   }
   return {};
 }
 
 Status check_tensor(const OpCall& call, const TensorSpec& spec, const TensorView& view) {
-  const std::string where = camel_case(call.spec->name);
-  const std::string name = camel_case(spec.name);
   if (!view.present()) {
-    if (!spec.required) return {};
-    return expected(Code::argument, where, name, "nothing");
+    return spec.required ? refused(Code::argument, call, spec, "", "nothing") : Status();
   }
   if (!contains(spec.dtypes, view.dtype)) {
-    return expected(Code::dtype, where, name + " to be " + show_dtypes(spec.dtypes),
-                    name_of(view.dtype));
+    return refused(Code::dtype, call, spec, " to be " + show_dtypes(spec.dtypes),
+                   name_of(view.dtype));
   }
   std::size_t rows = call.rows;
   std::size_t columns = 1;
@@ -62,24 +64,24 @@ Status check_tensor(const OpCall& call, const TensorSpec& spec, const TensorView
     columns = call.rows;
   }
   if (view.rows != rows || view.columns != columns) {
-    return expected(Code::shape, where, name + " " + show_shape(rows, columns),
-                    show_shape(view.rows, view.columns));
+    return refused(Code::shape, call, spec, " " + show_shape(rows, columns),
+                   show_shape(view.rows, view.columns));
   }
   if (view.row_pitch < view.columns ||
       (spec.layout != Layout::matrix && view.row_pitch != columns)) {
-    return expected(Code::shape, where,
-                    name + " to have a row pitch of at least " + std::to_string(columns),
-                    std::to_string(view.row_pitch));
+    return refused(Code::shape, call, spec,
+                   " to have a row pitch of at least " + std::to_string(columns),
+                   std::to_string(view.row_pitch));
   }
   // A kernel on a device would die of it, and the process with it.
-  const std::size_t past = reinterpret_cast<std::uintptr_t>(view.data) % size_of(view.dtype);
+  const std::size_t element = size_of(view.dtype);
+  const std::size_t past = reinterpret_cast<std::uintptr_t>(view.data) % element;
   if (past != 0) {
-    return expected(
-        Code::argument, where,
-        name + " to begin at a multiple of " + std::to_string(size_of(view.dtype)) + " bytes",
-        std::to_string(past) + " past one");
+    return refused(Code::argument, call, spec,
+                   " to begin at a multiple of " + std::to_string(element) + " bytes",
+                   std::to_string(past) + " past one");
   }
-  return check_device(where, spec, view, call.spec->inputs[0], call.inputs[0]);
+  return check_device(call, spec, view);
 }
 
 bool overlap(const TensorView& a, const TensorView& b) {
@@ -97,25 +99,23 @@ bool in_place(const TensorSpec& output_spec, const TensorView& output, const Ten
          output.dtype == input.dtype && output.row_pitch == input.row_pitch;
 }
 
+Status shared(const OpCall& call, const TensorSpec& output, const TensorSpec& other) {
+  return refused(Code::argument, call, output,
+                 " not to share memory with " + camel_case(other.name), "overlapping buffers");
+}
+
 Status check_overlaps(const OpCall& call) {
   const OpSpec& spec = *call.spec;
-  const std::string where = camel_case(spec.name);
   for (std::size_t o = 0; o < spec.outputs.size; ++o) {
     for (std::size_t i = 0; i < spec.inputs.size; ++i) {
       if (overlap(call.outputs[o], call.inputs[i]) &&
           !in_place(spec.outputs[o], call.outputs[o], spec.inputs[i], call.inputs[i])) {
-        return expected(Code::argument, where,
-                        camel_case(spec.outputs[o].name) + " not to share memory with " +
-                            camel_case(spec.inputs[i].name),
-                        "overlapping buffers");
+        return shared(call, spec.outputs[o], spec.inputs[i]);
       }
     }
     for (std::size_t other = 0; other < o; ++other) {
       if (overlap(call.outputs[o], call.outputs[other])) {
-        return expected(Code::argument, where,
-                        camel_case(spec.outputs[o].name) + " not to share memory with " +
-                            camel_case(spec.outputs[other].name),
-                        "overlapping buffers");
+        return shared(call, spec.outputs[o], spec.outputs[other]);
       }
     }
   }

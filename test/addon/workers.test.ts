@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 import test from "ava";
 import type { Binding } from "../../lib/addon/binding.js";
 import { info } from "../../lib/index.js";
+import { statsNumbers } from "./native-call.js";
 
 const require = createRequire(import.meta.url);
 
@@ -14,12 +15,9 @@ function startWorker(rows: number, forever: boolean): Worker {
   const code = `
     const { parentPort, workerData } = require("node:worker_threads");
     const addon = require(workerData.path);
-    const { rows, forever } = workerData;
-    const vocab = 4096;
-    const call = () => addon.runAsync("token_stats", {
-      logits: { data: new Float32Array(rows * vocab), dtype: "float32", rows, columns: vocab, rowPitch: vocab },
-      token_ids: { data: new Int32Array(rows), dtype: "int32", rows, columns: 1, rowPitch: 1 },
-    }, { statistics: { data: new Float64Array(8 * rows), dtype: "float64", rows: 8, columns: rows, rowPitch: rows } }, {}, undefined);
+    const { op, numbers, rows, vocab, forever } = workerData;
+    const call = () => addon.runAsync(op, numbers, undefined, undefined,
+      new Float32Array(rows * vocab), new Int32Array(rows), new Float64Array(8 * rows));
     (async () => {
       do {
         const running = Promise.all([call(), call()]);
@@ -28,7 +26,9 @@ function startWorker(rows: number, forever: boolean): Worker {
       } while (forever);
       parentPort.postMessage("done");
     })();`;
-  return new Worker(code, { eval: true, workerData: { path: info().path, rows, forever } });
+  const vocab = 4096;
+  const workerData = { path: info().path, rows, vocab, forever, ...statsNumbers(rows, vocab) };
+  return new Worker(code, { eval: true, workerData });
 }
 
 function message(worker: Worker, wanted: string): Promise<void> {
@@ -58,20 +58,17 @@ test("nor does one that is terminated while it starts calls", async (t) => {
   // Node-API then refuses everything from one moment to the next, the making of promises included.
   const code = `
     const { parentPort, workerData } = require("node:worker_threads");
-    const addon = require(workerData);
-    const tensor = (data, dtype, rows, columns) => ({ data, dtype, rows, columns, rowPitch: columns });
-    const inputs = {
-      logits: tensor(new Float32Array(4), "float32", 1, 4),
-      token_ids: tensor(new Int32Array(1), "int32", 1, 1),
-    };
-    const outputs = { statistics: tensor(new Float64Array(8), "float64", 8, 1) };
-    const call = () => addon.runAsync("token_stats", inputs, outputs, {}, undefined);
+    const addon = require(workerData.path);
+    const { op, numbers } = workerData;
+    const memory = [new Float32Array(4), new Int32Array(1), new Float64Array(8)];
+    const call = () => addon.runAsync(op, numbers, undefined, undefined, ...memory);
     (async () => {
       parentPort.postMessage("started");
       for (;;) await Promise.all(Array.from({ length: 500 }, call));
     })();`;
   for (let round = 0; round < 20; round++) {
-    const worker = new Worker(code, { eval: true, workerData: info().path });
+    const workerData = { path: info().path, ...statsNumbers(1, 4) };
+    const worker = new Worker(code, { eval: true, workerData });
     await message(worker, "started");
     await new Promise((resolve) => setTimeout(resolve, round % 7));
     await worker.terminate();

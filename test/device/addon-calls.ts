@@ -5,14 +5,12 @@ import { promisify } from "node:util";
 import type {
   Binding,
   NativeArea,
-  NativeAttributes,
   NativeBuffer,
   NativeDeviceInfo,
-  NativeTensor,
-  NativeTensors,
 } from "../../lib/addon/binding.js";
 import { addon as loaded } from "../../lib/addon/load.js";
 import type { TensorArray } from "../../lib/core/dtype.js";
+import type { Call, NativeTensor } from "../addon/native-call.js";
 
 export const addon: Binding = loaded().binding;
 /** The file it came from. */
@@ -68,14 +66,6 @@ export async function occupyThreads(): Promise<void> {
 export function freeBytes(device: string = DEVICE): number {
   return addon.memoryInfo(device).freeBytes;
 }
-
-/** A call of an op, in the order of the binding's arguments. */
-export type Call = [
-  op: string,
-  inputs: NativeTensors,
-  outputs: NativeTensors,
-  attributes: NativeAttributes,
-];
 
 /** token_stats of two policies, its logits where `matrix` puts them. */
 export function statsCall(

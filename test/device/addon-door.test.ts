@@ -2,6 +2,12 @@
 import test from "ava";
 import fc from "fast-check";
 import {
+  type NativeTensor,
+  runNative,
+  runNativeAsync,
+  type Tensors,
+} from "../addon/native-call.js";
+import {
   addon,
   areaOf,
   counted,
@@ -80,13 +86,14 @@ test("a call of an op takes anything for any of its tensors, and for its stream"
   const names = fc.constantFrom("logits", "masked_logits", "token_ids", "statistics");
   await fc.assert(
     fc.asyncProperty(names, fields, anything, anything, async (name, field, value, stream) => {
-      const [op, inputs, outputs, attributes] = statsCall(3, 8, upload).call;
-      const replaced = { ...{ ...inputs, ...outputs }[name], [field]: value };
-      const group = (tensors: object) =>
-        name in tensors ? { ...tensors, [name]: replaced } : tensors;
       try {
-        untyped.run(op, group(inputs), group(outputs), attributes, stream);
-        await untyped.runAsync(op, group(inputs), group(outputs), attributes, undefined, stream);
+        const [op, inputs, outputs, attributes] = statsCall(3, 8, upload).call;
+        const replaced = { ...{ ...inputs, ...outputs }[name], [field]: value } as NativeTensor;
+        const group = (tensors: Tensors) =>
+          name in tensors ? { ...tensors, [name]: replaced } : tensors;
+        const call = [op, group(inputs), group(outputs), attributes] as const;
+        runNative(call, stream as never);
+        await runNativeAsync(call, undefined, stream as never);
       } catch (error) {
         t.true(error instanceof Error);
       }
@@ -98,6 +105,6 @@ test("a call of an op takes anything for any of its tensors, and for its stream"
 
 test.after("after all this everything works", (t) => {
   const { call, statistics } = statsCall(3, 8, upload);
-  addon.run(...call);
+  runNative(call);
   t.true(statistics.every(Number.isFinite));
 });

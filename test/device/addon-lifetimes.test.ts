@@ -3,13 +3,19 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import test from "ava";
+import { statsNumbers } from "../addon/native-call.js";
 import { addon, collect, DEVICE, freeBytes, path } from "./addon-calls.js";
 import { onSimulation } from "./conditions.js";
+
+const [ROWS, VOCAB] = [16, 1024];
+const STATS = statsNumbers(ROWS, VOCAB);
 
 /** Starts copies, ops and waits on a device; `go` is called once they run, and `forever` begins again. */
 const WORK = `
   const addon = require(process.env.PAPO_TEST_ADDON);
-  const [rows, vocab] = [16, 1024];
+  const [rows, vocab] = [${ROWS}, ${VOCAB}];
+  const op = ${STATS.op};
+  const numbers = Float64Array.of(${STATS.numbers});
   const bytes = 4 * rows * vocab;
   const area = (data) => ({ data, byteOffset: 0, pitchBytes: bytes });
   const kept = [];
@@ -23,13 +29,11 @@ const WORK = `
     kept.push(stream, event, pinned, device, large, foreign);
     addon.copy(area(pinned), area(device), 1, bytes);
     addon.recordEvent(event, stream);
-    const matrix = { data: foreign, dtype: "float32", rows, columns: vocab, rowPitch: vocab };
-    const ids = { data: new Int32Array(rows), dtype: "int32", rows, columns: 1, rowPitch: 1 };
-    const statistics = { data: new Float64Array(8 * rows), dtype: "float64", rows: 8, columns: rows, rowPitch: rows };
+    const memory = [foreign, new Int32Array(rows), new Float64Array(8 * rows)];
     return [
       addon.copyAsync(area(pinned), area(device), 1, bytes, stream),
       addon.copyAsync(area(device), area(pinned), 1, bytes),
-      addon.runAsync("token_stats", { logits: matrix, token_ids: ids }, { statistics }, {}, undefined, stream),
+      addon.runAsync(op, numbers, stream, undefined, ...memory),
       addon.synchronizeEventAsync(event),
       addon.synchronizeAsync("${DEVICE}"),
     ];

@@ -1,17 +1,15 @@
 /** run and runAsync with tensors on a device: where they may lie, on which stream, and how long they live. */
 import test from "ava";
-import type { NativeTensor } from "../../lib/addon/binding.js";
+import { type Call, type NativeTensor, runNative, runNativeAsync } from "../addon/native-call.js";
 import {
   addon,
   areaOf,
-  type Call,
   collect,
   DEVICE,
   freeBytes,
   OTHER,
   occupyThreads,
   statsCall,
-  untyped,
   upload,
 } from "./addon-calls.js";
 import { onSimulation, onTwo } from "./conditions.js";
@@ -20,7 +18,7 @@ const [ROWS, VOCAB] = [5, 300];
 const MIB = 2 ** 20;
 
 const host = statsCall(ROWS, VOCAB, (values) => values);
-addon.run(...host.call);
+runNative(host.call);
 
 function close(actual: Float64Array): boolean {
   return actual.every((value, i) => Math.abs(value - (host.statistics[i] as number)) < 1e-5);
@@ -35,7 +33,7 @@ function spoiled(call: Call, tensor: string, fields: Partial<NativeTensor>): Cal
 
 test("an op on a device gives what it gives on the host", (t) => {
   const { call, statistics } = statsCall(ROWS, VOCAB, (values) => upload(values));
-  addon.run(...call);
+  runNative(call);
   t.true(close(statistics));
 });
 
@@ -44,10 +42,10 @@ test("and has finished when it returns, on any stream", async (t) => {
   const foreign = addon.wrapStream(DEVICE, addon.streamInfo(ours).pointer, ours);
   for (const stream of [undefined, ours, foreign]) {
     const { call, statistics } = statsCall(ROWS, VOCAB, (values) => upload(values));
-    addon.run(...call, stream);
+    runNative(call, stream);
     t.true(close(statistics));
     const later = statsCall(ROWS, VOCAB, (values) => upload(values));
-    await addon.runAsync(...later.call, undefined, stream);
+    await runNativeAsync(later.call, undefined, stream);
     t.true(close(later.statistics));
   }
 });
@@ -59,17 +57,17 @@ test("a tensor may begin anywhere in a buffer where an element may", (t) => {
     return upload(padded);
   });
   const logits = spoiled(call, "logits", { byteOffset: 12 });
-  addon.run(...spoiled(logits, "masked_logits", { byteOffset: 12 }));
+  runNative(spoiled(logits, "masked_logits", { byteOffset: 12 }));
   t.true(close(statistics));
   const refused = (byteOffset: number, code: string, message: string) =>
-    t.throws(() => addon.run(...spoiled(call, "logits", { byteOffset })), {
+    t.throws(() => runNative(spoiled(call, "logits", { byteOffset })), {
       code,
       message: `[tokenStats] expected logits ${message}`,
     });
   refused(6, "ERR_BUFFER", "to begin at a multiple of 4 bytes, received another address");
   refused(16, "ERR_SHAPE", "to hold 5 rows of 300 at a pitch of 300, received 1499 elements");
   refused(6013, "ERR_SHAPE", "to begin in its 6012 bytes, received byte 6013");
-  t.throws(() => addon.run(...spoiled(call, "logits", { byteOffset: -4 })), {
+  t.throws(() => runNative(spoiled(call, "logits", { byteOffset: -4 })), {
     code: "ERR_SHAPE",
     message: "[tokenStats] expected logits.byteOffset to be a count, received -4",
   });
@@ -78,26 +76,26 @@ test("a tensor may begin anywhere in a buffer where an element may", (t) => {
 test("products that overflow are no way past the end of a buffer", (t) => {
   const { call } = statsCall(ROWS, VOCAB, (values) => upload(values));
   for (const fields of [{ rowPitch: 2 ** 53 - 1 }, { rows: 2 ** 53 - 1 }, { rowPitch: 2 ** 62 }]) {
-    t.throws(() => addon.run(...spoiled(call, "logits", fields)), { code: "ERR_SHAPE" });
+    t.throws(() => runNative(spoiled(call, "logits", fields)), { code: "ERR_SHAPE" });
   }
 });
 
 test("a freed buffer is refused", (t) => {
   const { call } = statsCall(ROWS, VOCAB, (values) => upload(values));
   addon.free(call[1].masked_logits?.data as never);
-  t.throws(() => addon.run(...call), {
+  t.throws(() => runNative(call), {
     code: "ERR_DISPOSED",
     message: "[tokenStats] expected maskedLogits to be alive, received a freed device buffer",
   });
-  t.throws(() => addon.runAsync(...call, undefined), { code: "ERR_DISPOSED" });
+  t.throws(() => runNativeAsync(call, undefined), { code: "ERR_DISPOSED" });
 });
 
 test("matrices lie on one device, and what has one number a row on the host", (t) => {
   const { call } = statsCall(ROWS, VOCAB, (values) => upload(values));
   const mixed = spoiled(call, "logits", { data: new Float32Array(ROWS * VOCAB) });
-  t.throws(() => addon.run(...mixed), { code: "ERR_DEVICE_MISMATCH", message: /\[tokenStats\]/ });
+  t.throws(() => runNative(mixed), { code: "ERR_DEVICE_MISMATCH", message: /\[tokenStats\]/ });
   const ids = upload(new Int32Array(ROWS));
-  t.throws(() => addon.run(...spoiled(call, "token_ids", { data: ids })), {
+  t.throws(() => runNative(spoiled(call, "token_ids", { data: ids })), {
     code: "ERR_DEVICE_MISMATCH",
     message: /tokenIds/,
   });
@@ -106,7 +104,7 @@ test("matrices lie on one device, and what has one number a row on the host", (t
 onTwo("tensors and streams of two devices do not mix", (t) => {
   const { call } = statsCall(ROWS, VOCAB, (values) => upload(values));
   const far = upload(new Float32Array(ROWS * VOCAB), OTHER);
-  t.throws(() => addon.run(...spoiled(call, "logits", { data: far })), {
+  t.throws(() => runNative(spoiled(call, "logits", { data: far })), {
     code: "ERR_DEVICE_MISMATCH",
   });
   const stream = addon.createStream(OTHER);
@@ -114,34 +112,34 @@ onTwo("tensors and streams of two devices do not mix", (t) => {
     code: "ERR_DEVICE_MISMATCH",
     message: "[tokenStats] expected a stream of cuda:0, received a stream of cuda:1",
   };
-  t.throws(() => addon.run(...call, stream), mismatch);
-  t.throws(() => addon.runAsync(...call, undefined, stream), mismatch);
+  t.throws(() => runNative(call, stream), mismatch);
+  t.throws(() => runNativeAsync(call, undefined, stream), mismatch);
 });
 
 onTwo("an op runs where its tensors are", (t) => {
   const { call, statistics } = statsCall(ROWS, VOCAB, (values) => upload(values, OTHER));
-  addon.run(...call, addon.createStream(OTHER));
+  runNative(call, addon.createStream(OTHER));
   t.true(close(statistics));
 });
 
 test("a call on the host ignores a stream, but not just anything", (t) => {
   const stream = addon.createStream(DEVICE);
   const { call, statistics } = statsCall(ROWS, VOCAB, (values) => values);
-  addon.run(...call, stream);
+  runNative(call, stream);
   t.deepEqual(statistics, host.statistics);
   for (const [other, received] of [
     [{}, "an object"],
     [0, "0"],
     [upload(new Float32Array(1)), "an object"],
   ] as const) {
-    t.throws(() => untyped.run(...call, other), {
+    t.throws(() => runNative(call, other as never), {
       code: "ERR_ARGUMENT",
       message: `[tokenStats] expected stream to be a stream, received ${received}`,
     });
   }
   addon.destroyStream(stream);
-  t.throws(() => addon.run(...call, stream), { code: "ERR_DISPOSED" });
-  t.throws(() => addon.runAsync(...call, undefined, stream), { code: "ERR_DISPOSED" });
+  t.throws(() => runNative(call, stream), { code: "ERR_DISPOSED" });
+  t.throws(() => runNativeAsync(call, undefined, stream), { code: "ERR_DISPOSED" });
 });
 
 onSimulation(
@@ -158,7 +156,7 @@ onSimulation(
         return upload(roomy);
       });
       const stream = addon.createStream(DEVICE);
-      const done = addon.runAsync(...call, undefined, stream);
+      const done = runNativeAsync(call, undefined, stream);
       if (i % 2 === 0) {
         for (const tensor of Object.values(call[1])) {
           if (!(tensor?.data instanceof Int32Array)) addon.free(tensor?.data as never);
@@ -185,11 +183,11 @@ test("an error of a device call is an error with its row, and leaves everything 
     values[3 * VOCAB + 7] = Number.NaN;
     return upload(values);
   });
-  const error = t.throws(() => addon.run(...call), { code: "ERR_NOT_FINITE" });
+  const error = t.throws(() => runNative(call), { code: "ERR_NOT_FINITE" });
   t.is((error as { row?: number }).row, 3);
-  await t.throwsAsync(addon.runAsync(...call, undefined), { code: "ERR_NOT_FINITE" });
+  await t.throwsAsync(runNativeAsync(call, undefined), { code: "ERR_NOT_FINITE" });
   const good = statsCall(ROWS, VOCAB, (values) => upload(values));
-  addon.run(...good.call);
+  runNative(good.call);
   t.true(close(good.statistics));
   t.not(statistics, good.statistics);
 });
@@ -203,14 +201,14 @@ onSimulation("the event loop turns while a call runs", async (t) => {
     if (running) setImmediate(turn);
   };
   setImmediate(turn);
-  await addon.runAsync(...call, undefined);
+  await runNativeAsync(call, undefined);
   running = false;
   t.true(turns > 1, `${turns} turns`);
 });
 
 test("a call that was cancelled before it began rejects", async (t) => {
   const { call } = statsCall(ROWS, VOCAB, (values) => upload(values));
-  await t.throwsAsync(addon.runAsync(...call, Int32Array.of(1)), { code: "ERR_ABORTED" });
+  await t.throwsAsync(runNativeAsync(call, Int32Array.of(1)), { code: "ERR_ABORTED" });
 });
 
 test("logits in page-locked memory of the host are logits of the host", (t) => {
@@ -219,7 +217,7 @@ test("logits in page-locked memory of the host are logits of the host", (t) => {
     pinned.set(values);
     return pinned;
   });
-  addon.run(...call);
+  runNative(call);
   t.deepEqual(statistics, host.statistics);
   const device = addon.allocate(DEVICE, ROWS * VOCAB * 4);
   addon.copy(areaOf(call[1].logits?.data as Float32Array), areaOf(device), 1, ROWS * VOCAB * 4);

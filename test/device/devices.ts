@@ -78,6 +78,11 @@ export async function callsOf(name: Native, act: () => unknown): Promise<unknown
   return calls;
 }
 
+/** The name of the op that a call of `run` or `runAsync` asked for. */
+export function opOf([index]: readonly unknown[]): string | undefined {
+  return binding().info().ops[index as number]?.name;
+}
+
 /** Runs `act` while one function of the addon fails, as a device may at any time. */
 export async function whileFailing(name: Native, act: () => unknown): Promise<unknown> {
   const failing = (): Call => () => {

@@ -1,6 +1,7 @@
 /** run-op: aborts, errors from the native side, and memory that is gone. */
 import test from "ava";
 import { PapoError } from "../../lib/core/errors.js";
+import { linesTensor, STATISTICS } from "../../lib/ops/lines.js";
 import { rowsTensor, runOp, runOpAsync } from "../../lib/ops/run-op.js";
 import { type TokenStatsArgs, tokenStats, tokenStatsAsync } from "../../lib/ops/token-stats.js";
 import { plainLogits } from "./engine-batch.js";
@@ -64,13 +65,7 @@ test("an op that does not exist is an error, not a crash", async (t) => {
 
 test("missing, unknown and misshapen tensors are refused by name", (t) => {
   const logits = plainLogits(3, 4).toNative("test", "logits");
-  const statistics = {
-    data: new Float64Array(24),
-    dtype: "float64",
-    rows: 8,
-    columns: 3,
-    rowPitch: 3,
-  } as const;
+  const statistics = linesTensor(new Float64Array(24), STATISTICS);
   const call = (inputs: object, outputs: object = { statistics }) => ({
     ...{ op: "tokenStats", where: "test", attributes: {} },
     inputs: { logits, tokenIds: rowsTensor(new Int32Array(3)), ...inputs },

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import test from "ava";
 import { binding } from "../../lib/addon/load.js";
+import { DTYPES } from "../../lib/core/dtype.js";
 import { OBJECTIVE_DEFAULTS } from "../../lib/functional/papo-loss-options.js";
 import { COTANGENTS, STATES, STATISTICS, TERMS } from "../../lib/ops/lines.js";
 import * as reference from "../../lib/reference/index.js";
@@ -58,6 +59,10 @@ test("the addon declares the seven ops", (t) => {
     "token_stats_merge",
     "token_stats_partial",
   ]);
+});
+
+test("dtypes have the same numbers on both banks", (t) => {
+  t.deepEqual(binding().info().dtypes, [...DTYPES]);
 });
 
 test("lines have the same names in the addon and the library, in the same order", (t) => {
