@@ -15,6 +15,11 @@ export function showShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
+/** Whether two shapes have the same dimensions. */
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((size, i) => size === b[i]);
+}
+
 /** Number of elements. */
 export function sizeOf(shape: Shape): number {
   return shape.reduce((size, dimension) => size * dimension, 1);

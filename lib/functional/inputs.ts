@@ -3,9 +3,9 @@
  * They lie on the host whatever device the logits are on; a tensor on a device is refused, never fetched in silence.
  */
 import { arrayLength, numbersOf } from "../core/arguments.js";
-import { allocate } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { type Shape, showShape } from "../core/shape.js";
+import { innerArray } from "../core/slab.js";
 import { typedArrayClass } from "../core/typed-array.js";
 import { fromBfloat16, fromFloat16 } from "../tensor/half.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -75,7 +75,7 @@ export function advantageRows(where: string, value: NumbersInput, layout: Layout
   }
   const advantages = numbersOf(where, "advantages", values);
   if (advantages.length === rows) return advantages;
-  const spread = allocate("float64", rows);
+  const spread = innerArray("float64", rows);
   for (let s = 0; s < sequences; s++) {
     spread.fill(advantages[s] as number, offsets[s], offsets[s + 1]);
   }
@@ -92,7 +92,7 @@ export function maskRows(
   if (value === undefined) return undefined;
   const values = rowValues(where, name, value, MASK_ARRAYS);
   checkRows(where, name, values, rows);
-  const mask = allocate("int32", rows);
+  const mask = innerArray("int32", rows);
   for (let row = 0; row < rows; row++) {
     const bit = values[row];
     if (bit === 1 || bit === true) mask[row] = 1;
@@ -115,7 +115,7 @@ export function tokenIdRows(
 ): Int32Array {
   const values = rowValues(where, "tokenIds", value, ID_ARRAYS);
   checkRows(where, "tokenIds", values, rows);
-  const ids = allocate("int32", rows);
+  const ids = innerArray("int32", rows);
   for (let row = 0; row < rows; row++) {
     if (mask?.[row] === 0) continue;
     const id: unknown = values[row];

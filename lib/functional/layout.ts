@@ -41,7 +41,8 @@ export function layoutOf(
   }
   const [sequences, maxLength] = tokens === undefined ? [1, first] : [first, tokens];
   checkSizes(where, leading, sequences, maxLength);
-  const offsets = Int32Array.from({ length: sequences + 1 }, (_, s) => s * maxLength);
+  const offsets = new Int32Array(sequences + 1);
+  for (let s = 1; s <= sequences; s++) offsets[s] = s * maxLength;
   return { rows: sequences * maxLength, sequences, offsets, maxLength };
 }
 

@@ -1,7 +1,7 @@
 /** Checks of logits and of their gradients, with the public name in every message. */
 import type { LogitsDType } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
-import { showShape } from "../core/shape.js";
+import { sameShape, showShape } from "../core/shape.js";
 import { type Logits, Tensor } from "../tensor/tensor.js";
 
 const LOGITS_DTYPES: readonly string[] = ["float32", "float16", "bfloat16"] satisfies LogitsDType[];
@@ -14,7 +14,7 @@ export function checkLogits(where: string, logits: unknown, maskedLogits?: unkno
   checkOne(where, "logits", logits);
   if (maskedLogits === undefined) return;
   checkOne(where, "maskedLogits", maskedLogits);
-  if (showShape(maskedLogits.shape) !== showShape(logits.shape)) {
+  if (!sameShape(maskedLogits.shape, logits.shape)) {
     const what = `maskedLogits ${showShape(logits.shape)} to match logits`;
     throw expected("ERR_SHAPE", where, what, showShape(maskedLogits.shape));
   }

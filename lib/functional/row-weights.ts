@@ -1,7 +1,7 @@
 /** The one place in lib where reductions are defined: the weight of each token in the loss. */
 import { numbersOf, readOptions } from "../core/arguments.js";
-import { allocate } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
+import { innerArray } from "../core/slab.js";
 import type { Layout } from "./layout.js";
 
 /** Reductions that give one number. */
@@ -53,7 +53,7 @@ export function rowWeights(
   const given = readDenominators(where, denominators);
   checkDenominators(where, given, layout, counts);
   checkCount(where, "denominatorEpsilon", epsilon, false);
-  const weights = allocate("float64", layout.rows);
+  const weights = innerArray("float64", layout.rows);
   const ofSequence = sequenceWeight(where, layout, counts, reduction, given, epsilon);
   for (let s = 0; s < layout.sequences; s++) {
     if (counts[s] === 0) continue;
@@ -69,11 +69,17 @@ export function rowWeights(
 /** Counted tokens of each sequence, [sequences]. */
 export function countsOf(layout: Layout, responseMask: Int32Array | undefined): Float64Array {
   const { offsets, sequences } = layout;
-  return Float64Array.from({ length: sequences }, (_, s) => {
-    const [start, end] = [offsets[s] as number, offsets[s + 1] as number];
-    if (responseMask === undefined) return end - start;
-    return responseMask.subarray(start, end).reduce((count, bit) => count + bit, 0);
-  });
+  const counts = new Float64Array(sequences);
+  for (let s = 0; s < sequences; s++) {
+    const start = offsets[s] as number;
+    const end = offsets[s + 1] as number;
+    let count = end - start;
+    if (responseMask) {
+      for (let row = start; row < end; row++) if (responseMask[row] === 0) count--;
+    }
+    counts[s] = count;
+  }
+  return counts;
 }
 
 /** The weight of every counted token of sequence s. */

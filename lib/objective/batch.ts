@@ -1,5 +1,5 @@
 /** What an objective is evaluated on, in its three forms, and the reading of its [rows] data. */
-import { readOptions } from "../core/arguments.js";
+import { checkKeys, readOptions } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
 import { checkShape, type Shape } from "../core/shape.js";
 import {
@@ -94,24 +94,24 @@ const ROWS_KEYS = [
 const LOGITS_KEYS = [...ROWS_KEYS, "logits", "maskedLogits", "tokenIds"] as const;
 const BLOCKS_KEYS = [...ROWS_KEYS, "tokenIds", "vocabSize", "shape"] as const;
 const STATISTICS_KEYS = ["logProbs", "entropy", "maskedEntropy", "kl", "reverseKl"] as const;
+const EITHER_KEYS = [...LOGITS_KEYS, ...STATISTICS_KEYS];
 const LOG_PROBS_KEYS = [...ROWS_KEYS, ...STATISTICS_KEYS] as const;
 
 /** A batch in either form, each field read once; throws ERR_ARGUMENT for what is neither, or both, or has unknown keys. */
 export function readBatch(where: string, batch: Batch): Batch {
-  const keys = [...LOGITS_KEYS, ...STATISTICS_KEYS];
-  const either = readOptions<Partial<LogitsBatch & LogProbsBatch>>(where, batch, keys, "the batch");
+  const either = readOptions<Partial<LogitsBatch & LogProbsBatch>>(
+    where,
+    batch,
+    EITHER_KEYS,
+    "the batch",
+  );
   const hasLogits = either.logits !== undefined;
   if (hasLogits === (either.logProbs !== undefined)) {
     const received = hasLogits ? "both" : "neither";
     throw expected("ERR_ARGUMENT", where, "a batch with logits or with logProbs", received);
   }
-  const form = hasLogits ? LOGITS_KEYS : LOG_PROBS_KEYS;
-  return readOptions<Partial<LogitsBatch & LogProbsBatch>>(
-    where,
-    either,
-    form,
-    "the batch",
-  ) as Batch;
+  checkKeys(where, either, hasLogits ? LOGITS_KEYS : LOG_PROBS_KEYS, "the batch");
+  return either as Batch;
 }
 
 /** What says which rows there are and which of them count. */
@@ -132,7 +132,7 @@ export function tokenRowData(
 ): TokenRowData {
   const frame = rowFrame(where, batch, shape);
   const tokenIds = tokenIdRows(where, batch.tokenIds, frame.layout.rows, frame.mask);
-  return { ...rowData(where, batch, frame), tokenIds };
+  return Object.assign(rowData(where, batch, frame), { tokenIds });
 }
 
 /** Reads the [rows] data that every form has. */
@@ -141,14 +141,15 @@ export function rowData(
   batch: RowsInput & { readonly maskedLogProbs?: NumbersInput | undefined },
   frame: RowFrame,
 ): RowData {
-  const { layout } = frame;
-  const numbers = (name: "oldLogProbs" | "refLogProbs" | "maskedLogProbs") =>
-    optionalNumberRows(where, name, batch[name], layout.rows);
+  const { shape, layout, mask } = frame;
+  const { rows } = layout;
   return {
-    ...frame,
-    oldLogProbs: numbers("oldLogProbs"),
-    refLogProbs: numbers("refLogProbs"),
-    maskedLogProbs: numbers("maskedLogProbs"),
+    shape,
+    layout,
+    mask,
+    oldLogProbs: optionalNumberRows(where, "oldLogProbs", batch.oldLogProbs, rows),
+    refLogProbs: optionalNumberRows(where, "refLogProbs", batch.refLogProbs, rows),
+    maskedLogProbs: optionalNumberRows(where, "maskedLogProbs", batch.maskedLogProbs, rows),
     advantages: advantageRows(where, batch.advantages, layout),
   };
 }

@@ -12,18 +12,43 @@ export interface Coefficients {
   readonly maskedEntropy: number;
 }
 
+/** The numbers of a spec at one step: its coefficients, and all of it in the words of the native ops. */
+export interface SpecNumbers {
+  readonly coefficients: Coefficients;
+  readonly attributes: ObjectiveAttributes;
+}
+
+/** Of specs without a schedule, whose numbers are the same at every step. */
+const constantNumbers = new WeakMap<ObjectiveSpec, SpecNumbers>();
+
+/** The numbers after `step` updates. Throws as `coefficientsAt`. */
+export function numbersAt(
+  where: string,
+  spec: ObjectiveSpec,
+  step: number | undefined,
+): SpecNumbers {
+  const known = constantNumbers.get(spec);
+  if (known) return known;
+  const coefficients = coefficientsAt(where, spec, step);
+  const numbers = { coefficients, attributes: attributesOf(spec, coefficients) };
+  if (!KEYS.some((key) => isScheduled(spec[key]))) constantNumbers.set(spec, numbers);
+  return numbers;
+}
+
+const KEYS = ["refKlCoef", "perceptionKlCoef", "entropyCoef", "maskedEntropyCoef"] as const;
+
 /**
  * The coefficients after `step` updates.
  *
  * @throws PapoError ERR_ARGUMENT where one is a schedule and no step is given: a forgotten step would silently train
  *         with the first value for ever
  */
-export function coefficientsAt(
+function coefficientsAt(
   where: string,
   spec: ObjectiveSpec,
   step: number | undefined,
 ): Coefficients {
-  const at = (key: "refKlCoef" | "perceptionKlCoef" | "entropyCoef" | "maskedEntropyCoef") => {
+  const at = (key: (typeof KEYS)[number]) => {
     const coefficient = spec[key];
     if (step === undefined && isScheduled(coefficient)) {
       throw expected("ERR_ARGUMENT", where, `step, since ${key} is a schedule`, "none");
@@ -39,7 +64,7 @@ export function coefficientsAt(
 }
 
 /** A spec in the words of the native ops. */
-export function attributesOf(spec: ObjectiveSpec, coefficients: Coefficients): ObjectiveAttributes {
+function attributesOf(spec: ObjectiveSpec, coefficients: Coefficients): ObjectiveAttributes {
   return {
     clipLow: spec.clipLow,
     clipHigh: spec.clipHigh,

@@ -2,7 +2,7 @@
 import type { LogitsDType } from "../core/dtype.js";
 import type { Shape } from "../core/shape.js";
 import { line, STATISTICS, type StatisticName, TERMS, type TermName } from "../ops/lines.js";
-import { lossOfTerms, type ObjectiveAttributes, weightedTerm } from "../ops/token-objective.js";
+import { lossOfSums, type ObjectiveAttributes, sumsOfTerms } from "../ops/token-objective.js";
 import { tensor } from "../tensor/create.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { RowData } from "./batch.js";
@@ -91,17 +91,12 @@ export interface RowResults {
 
 /** Sums, metrics and per-token values. */
 export function evaluationOf(results: RowResults, gradients: EvaluationGradients): Evaluation {
-  const { data, terms, weights, entropyWeights, coefficients, skippedRows } = results;
+  const { data, terms, coefficients, skippedRows } = results;
+  const sums = sumsOfTerms(terms, results);
   return {
-    loss: lossOfTerms(terms, results),
+    loss: lossOfSums(sums, results.attributes),
     ...gradients,
-    terms: {
-      surrogate: weightedTerm(terms, "surrogate", weights),
-      refKl: weightedTerm(terms, "refKl", weights),
-      perceptionKl: weightedTerm(terms, "perceptionKl", weights),
-      entropy: weightedTerm(terms, "entropy", entropyWeights),
-      maskedEntropy: weightedTerm(terms, "maskedEntropy", entropyWeights),
-    },
+    terms: sums,
     coefficients,
     metrics: metricsOf({
       offsets: data.layout.offsets,

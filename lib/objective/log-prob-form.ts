@@ -3,7 +3,7 @@ import { optionalNumberRows, shapeOf } from "../functional/inputs.js";
 import { COTANGENTS, type CotangentName, line, newLines, STATISTICS } from "../ops/lines.js";
 import { tokenObjective } from "../ops/token-objective.js";
 import { type LogProbsBatch, rowData, rowFrame } from "./batch.js";
-import { attributesOf, coefficientsAt } from "./coefficients.js";
+import { numbersAt } from "./coefficients.js";
 import {
   type Evaluation,
   type EvaluationGradients,
@@ -39,8 +39,7 @@ export function evaluateLogProbs(
     line(statistics, STATISTICS, name).set(values);
   }
   const data = rowData(where, batch, frame);
-  const coefficients = coefficientsAt(where, spec, options.step);
-  const attributes = attributesOf(spec, coefficients);
+  const { coefficients, attributes } = numbersAt(where, spec, options.step);
   const measured = measuredOf(spec, {
     oldLogProbs: data.oldLogProbs !== undefined,
     refLogProbs: data.refLogProbs !== undefined,

@@ -51,7 +51,12 @@ export function measuredOf(spec: ObjectiveSpec, inputs: Inputs): Measured {
   const exactEntropy = spec.entropyEstimator === "exact";
   const sampled = inputs.maskedLogProbs;
   return {
-    ...inputs,
+    oldLogProbs: inputs.oldLogProbs,
+    maskedLogProbs: inputs.maskedLogProbs,
+    entropy: inputs.entropy,
+    maskedEntropy: inputs.maskedEntropy,
+    kl: inputs.kl,
+    reverseKl: inputs.reverseKl,
     refKlTerm: inputs.refLogProbs,
     perceptionKlTerm:
       estimator === "exact"

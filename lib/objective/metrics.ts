@@ -92,32 +92,30 @@ export interface MetricsInput {
 /** Computes the record; one pass of [rows] per line, nothing of the size of the vocabulary. */
 export function metricsOf(input: MetricsInput): Metrics {
   const { measured, mask } = input;
+  const mean = (name: StatisticName) => summaryOf(statistic(input, name), mask).mean;
   const logProbs = summaryOf(statistic(input, "logProbs"), mask);
-  const exact = (name: "entropy" | "maskedEntropy" | "kl" | "reverseKl", has: boolean) =>
-    has ? { [name]: summaryOf(statistic(input, name), mask).mean } : {};
-  return {
-    ...counts(input),
-    impossibleTokens: logProbs.infinite,
-    logProbs: logProbs.mean,
-    ...(measured.maskedLogProbs
-      ? { maskedLogProbs: summaryOf(statistic(input, "maskedLogProbs"), mask).mean }
-      : {}),
-    ...exact("entropy", measured.entropy),
-    ...exact("maskedEntropy", measured.maskedEntropy),
-    ...exact("kl", measured.kl),
-    ...exact("reverseKl", measured.reverseKl),
-    ...infiniteKls(input),
-    ...perceptionMetrics(input),
-    ...(measured.refKlTerm ? { refKl: summaryOf(term(input, "refKl"), mask).mean } : {}),
-    ...advantageMetrics(input),
-    ...ratioMetrics(input),
-    ...gradShares(input),
-  };
+  // Assigned one by one: putting it together from parts took longer than a small evaluation.
+  const metrics: Draft = counts(input);
+  metrics.impossibleTokens = logProbs.infinite;
+  metrics.logProbs = logProbs.mean;
+  if (measured.maskedLogProbs) metrics.maskedLogProbs = mean("maskedLogProbs");
+  if (measured.entropy) metrics.entropy = mean("entropy");
+  if (measured.maskedEntropy) metrics.maskedEntropy = mean("maskedEntropy");
+  if (measured.kl) metrics.kl = mean("kl");
+  if (measured.reverseKl) metrics.reverseKl = mean("reverseKl");
+  if (measured.kl || measured.reverseKl) metrics.infiniteKlTokens = infiniteKls(input);
+  if (measured.perceptionKlTerm) addPerception(input, metrics);
+  if (measured.refKlTerm) metrics.refKl = summaryOf(term(input, "refKl"), mask).mean;
+  metrics.advantageMean = summaryOf(input.advantages, mask).mean;
+  metrics.advantagePositive = meanOf(input.advantages, mask, isPositive);
+  if (measured.oldLogProbs) addRatios(input, metrics);
+  addGradShares(input, metrics);
+  return metrics as Metrics;
 }
 
-type Part = Partial<{ -readonly [K in keyof Metrics]: number }>;
+type Draft = { -readonly [K in keyof Metrics]?: number };
 
-function counts(input: MetricsInput) {
+function counts(input: MetricsInput): Draft {
   const { offsets, mask } = input;
   const sequences = offsets.length - 1;
   let tokens = 0;
@@ -142,88 +140,81 @@ function counts(input: MetricsInput) {
   };
 }
 
-function infiniteKls(input: MetricsInput): Part {
-  const { measured, mask } = input;
-  if (!measured.kl && !measured.reverseKl) return {};
+function infiniteKls(input: MetricsInput): number {
+  const { mask } = input;
   const kl = statistic(input, "kl");
   const reverseKl = statistic(input, "reverseKl");
-  let infiniteKlTokens = 0;
+  let infinite = 0;
   for (let row = 0; row < kl.length; row++) {
     if (!isCounted(mask, row)) continue;
     if (kl[row] === Number.POSITIVE_INFINITY || reverseKl[row] === Number.POSITIVE_INFINITY) {
-      infiniteKlTokens++;
+      infinite++;
     }
   }
-  return { infiniteKlTokens };
+  return infinite;
 }
 
-function perceptionMetrics(input: MetricsInput): Part {
-  if (!input.measured.perceptionKlTerm) return {};
+function addPerception(input: MetricsInput, metrics: Draft): void {
   const { mask } = input;
   const values = term(input, "perceptionKl");
   const { mean, max } = summaryOf(values, mask);
+  metrics.perceptionKl = mean;
   // A second pass about the mean: a difference of squares would lose the variance of a nearly constant term.
-  const perceptionKlVariance = meanOf(values, mask, (value) => (value - mean) ** 2);
-  return { perceptionKl: mean, perceptionKlVariance, perceptionKlMax: max };
+  metrics.perceptionKlVariance = meanOf(values, mask, (value) => (value - mean) ** 2);
+  metrics.perceptionKlMax = max;
 }
 
-function advantageMetrics({ advantages, mask }: MetricsInput) {
-  return {
-    advantageMean: summaryOf(advantages, mask).mean,
-    advantagePositive: meanOf(advantages, mask, (value) => (value > 0 ? 1 : 0)),
-  };
-}
-
-function ratioMetrics(input: MetricsInput): Part {
-  const { measured, mask } = input;
-  if (!measured.oldLogProbs) return {};
+function addRatios(input: MetricsInput, metrics: Draft): void {
+  const { mask } = input;
   const ratios = term(input, "ratio");
-  // log undoes the op's exp to the last bit or two of the limited log-ratio.
-  const logRatios = ratios.map(Math.log);
   const { mean, min, max } = summaryOf(ratios, mask);
   // In units of the largest, whose square always is a number.
   const share = max > 0 ? mean / max : 0;
   const squares = meanOf(ratios, mask, (ratio) => (ratio / max) ** 2);
   const clip = term(input, "clip");
   const clipped = (which: number) => meanOf(clip, mask, (value) => (value === which ? 1 : 0));
-  const [low, high] = [clipped(1), clipped(2)];
-  const k1 = meanOf(logRatios, mask, (x) => -x);
-  return {
-    // Without the negative zero of a policy that is its own old policy.
-    approxKl: k1 === 0 ? 0 : k1,
-    // E_old[ratio − 1 − log ratio] = KL(old ‖ new); expm1 keeps the digits of small differences.
-    approxKl3: meanOf(logRatios, mask, (x) => Math.expm1(x) - x),
-    ratioMean: mean,
-    ratioMin: min,
-    ratioMax: max,
-    effectiveSampleSize: squares > 0 ? share ** 2 / squares : 0,
-    clipFractionLow: low,
-    clipFractionHigh: high,
-    clipFractionDual: clipped(3),
-    clipFraction: low + high,
-  };
+  const low = clipped(1);
+  const high = clipped(2);
+  // log undoes the op's exp to the last bit or two of the limited log-ratio.
+  const k1 = meanOf(ratios, mask, (ratio) => -Math.log(ratio));
+  // Without the negative zero of a policy that is its own old policy.
+  metrics.approxKl = k1 === 0 ? 0 : k1;
+  metrics.approxKl3 = meanOf(ratios, mask, k3OfRatio);
+  metrics.ratioMean = mean;
+  metrics.ratioMin = min;
+  metrics.ratioMax = max;
+  metrics.effectiveSampleSize = squares > 0 ? share ** 2 / squares : 0;
+  metrics.clipFractionLow = low;
+  metrics.clipFractionHigh = high;
+  metrics.clipFractionDual = clipped(3);
+  metrics.clipFraction = low + high;
 }
 
-function gradShares(input: MetricsInput) {
+/** E_old[ratio − 1 − log ratio] = KL(old ‖ new); expm1 keeps the digits of small differences. */
+function k3OfRatio(ratio: number): number {
+  const logRatio = Math.log(ratio);
+  return Math.expm1(logRatio) - logRatio;
+}
+
+function isPositive(value: number): number {
+  return value > 0 ? 1 : 0;
+}
+
+function addGradShares(input: MetricsInput, metrics: Draft): void {
   const { measured, mask } = input;
-  const parts = {
-    gradShareSurrogate: totalOf(term(input, "gradSurrogate"), mask),
-    ...(measured.refKlTerm ? { gradShareRefKl: totalOf(term(input, "gradRefKl"), mask) } : {}),
-    ...(measured.perceptionKlTerm
-      ? { gradSharePerceptionKl: totalOf(term(input, "gradPerceptionKl"), mask) }
-      : {}),
-    ...(measured.entropyTerm
-      ? { gradShareEntropy: totalOf(term(input, "gradEntropy"), mask) }
-      : {}),
-    ...(measured.maskedEntropyTerm
-      ? { gradShareMaskedEntropy: totalOf(term(input, "gradMaskedEntropy"), mask) }
-      : {}),
-  };
-  const whole = Object.values(parts).reduce((sum, part) => sum + part, 0);
-  for (const key of Object.keys(parts) as (keyof typeof parts)[]) {
-    parts[key] = whole > 0 ? (parts[key] as number) / whole : 0;
-  }
-  return parts;
+  const total = (name: TermName, has: boolean) => (has ? totalOf(term(input, name), mask) : 0);
+  const surrogate = total("gradSurrogate", true);
+  const refKl = total("gradRefKl", measured.refKlTerm);
+  const perceptionKl = total("gradPerceptionKl", measured.perceptionKlTerm);
+  const entropy = total("gradEntropy", measured.entropyTerm);
+  const maskedEntropy = total("gradMaskedEntropy", measured.maskedEntropyTerm);
+  const whole = surrogate + refKl + perceptionKl + entropy + maskedEntropy;
+  const share = (part: number) => (whole > 0 ? part / whole : 0);
+  metrics.gradShareSurrogate = share(surrogate);
+  if (measured.refKlTerm) metrics.gradShareRefKl = share(refKl);
+  if (measured.perceptionKlTerm) metrics.gradSharePerceptionKl = share(perceptionKl);
+  if (measured.entropyTerm) metrics.gradShareEntropy = share(entropy);
+  if (measured.maskedEntropyTerm) metrics.gradShareMaskedEntropy = share(maskedEntropy);
 }
 
 function statistic(input: MetricsInput, name: StatisticName): Float64Array {

@@ -1,12 +1,12 @@
 /** An evaluation whose logits arrive in blocks of rows: only one block is in memory at a time. */
 import { checkSignal, readOptions } from "../core/arguments.js";
 import { expected } from "../core/errors.js";
-import { newLines, STATISTICS, TERMS } from "../ops/lines.js";
+import { innerLines, STATISTICS, TERMS } from "../ops/lines.js";
 import { type ObjectiveAttributes, tokenObjective } from "../ops/token-objective.js";
 import { disposeAll, fillZero } from "../tensor/gradient.js";
 import type { Logits } from "../tensor/tensor.js";
 import type { TokenRowData } from "./batch.js";
-import { attributesOf, type Coefficients, coefficientsAt } from "./coefficients.js";
+import { type Coefficients, numbersAt } from "./coefficients.js";
 import { type Evaluation, type EvaluationGradients, evaluationOf } from "./evaluation.js";
 import { gradientMemory } from "./gradient-memory.js";
 import { checkMeasured, inputsOfLogits, type Measured, measuredOf } from "./measured.js";
@@ -52,6 +52,7 @@ export class RowBlockEvaluation {
   #statistics: Float64Array;
   #terms: Float64Array;
   #hasMaskedLogits: boolean | undefined;
+  #measured: Measured | undefined;
   #running = 0;
   #finished = false;
 
@@ -70,8 +71,9 @@ export class RowBlockEvaluation {
     this.#vocabSize = vocabSize;
     this.#options = options;
     this.#plan = choosePlan(where, options.plan, options.skip);
-    this.#coefficients = coefficientsAt(where, spec, options.step);
-    this.#attributes = attributesOf(spec, this.#coefficients);
+    const { coefficients, attributes } = numbersAt(where, spec, options.step);
+    this.#coefficients = coefficients;
+    this.#attributes = attributes;
     this.#taken = new Uint8Array(rows);
     this.#invalid = new Int32Array(options.skip ? rows : 0);
     this.#mask = data.mask;
@@ -79,8 +81,8 @@ export class RowBlockEvaluation {
     const [weights, entropyWeights] = objectiveWeights(where, spec, data, data.mask, denominators);
     this.#weights = weights;
     this.#entropyWeights = entropyWeights;
-    this.#statistics = newLines(STATISTICS, rows);
-    this.#terms = newLines(TERMS, rows);
+    this.#statistics = innerLines(STATISTICS, rows);
+    this.#terms = innerLines(TERMS, rows);
   }
 
   /**
@@ -147,7 +149,7 @@ export class RowBlockEvaluation {
         entropyWeights: this.#entropyWeights,
         attributes: this.#attributes,
         coefficients: this.#coefficients,
-        measured: this.#measuredWith(this.#hasMaskedLogits ?? false),
+        measured: this.#measured ?? this.#measuredWith(false),
         skippedRows,
         perToken: this.#options.perToken,
       },
@@ -187,8 +189,13 @@ export class RowBlockEvaluation {
     );
     this.#taken.fill(1, start, end);
     this.#running++;
-    const args = {
-      ...memory,
+    const { gradLogits, gradMaskedLogits, constantGradient, fresh } = memory;
+    const { responseMask, weights, entropyWeights } = this.#masked(start, end);
+    const args: PlanArgs = {
+      gradLogits,
+      gradMaskedLogits,
+      constantGradient,
+      fresh,
       where,
       logits,
       maskedLogits,
@@ -197,7 +204,9 @@ export class RowBlockEvaluation {
       refLogProbs: data.refLogProbs?.subarray(start, end),
       maskedLogProbs: data.maskedLogProbs?.subarray(start, end),
       advantages: data.advantages.subarray(start, end),
-      ...this.#masked(start, end),
+      responseMask,
+      weights,
+      entropyWeights,
       temperature: this.#spec.temperature,
       attributes: this.#attributes,
       hasMasked: maskedLogits !== undefined || data.maskedLogProbs !== undefined,
@@ -226,9 +235,9 @@ export class RowBlockEvaluation {
       const received = hasMaskedLogits ? "them after blocks without" : "a block without";
       throw expected("ERR_ARGUMENT", where, "maskedLogits in every block or in none", received);
     }
-    const measured = this.#measuredWith(hasMaskedLogits);
+    this.#measured ??= this.#measuredWith(hasMaskedLogits);
     const constantMasked = this.#data.maskedLogProbs !== undefined;
-    checkMeasured(where, this.#spec, this.#coefficients, measured, constantMasked);
+    checkMeasured(where, this.#spec, this.#coefficients, this.#measured, constantMasked);
     this.#hasMaskedLogits = hasMaskedLogits;
   }
 

@@ -11,8 +11,11 @@ export interface Summary {
 
 /** Mean and ends of the finite counted values. */
 export function summaryOf(values: Float64Array, mask: Int32Array | undefined): Summary {
-  let [sum, finite, infinite] = [0, 0, 0];
-  let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  let sum = 0;
+  let finite = 0;
+  let infinite = 0;
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
   for (let row = 0; row < values.length; row++) {
     if (!isCounted(mask, row)) continue;
     const value = values[row] as number;
@@ -35,7 +38,8 @@ export function meanOf(
   mask: Int32Array | undefined,
   f: (value: number) => number,
 ): number {
-  let [sum, finite] = [0, 0];
+  let sum = 0;
+  let finite = 0;
   for (let row = 0; row < values.length; row++) {
     const value = values[row] as number;
     if (!isCounted(mask, row) || !Number.isFinite(value)) continue;

@@ -14,6 +14,7 @@ export function objectiveWeights(
   const weightsOf = (reduction: Reduction) =>
     rowWeights(where, layout, mask, reduction, denominators, spec.denominatorEpsilon);
   const weights = weightsOf(spec.reduction);
-  const { entropyReduction } = spec;
-  return [weights, entropyReduction === "same" ? weights : weightsOf(entropyReduction)];
+  const { reduction, entropyReduction } = spec;
+  const isSame = entropyReduction === "same" || entropyReduction === reduction;
+  return [weights, isSame ? weights : weightsOf(entropyReduction)];
 }

@@ -1,5 +1,6 @@
 /** Names of the lines of the `[k, rows]` matrices that pass between ops. */
 import { allocate } from "../core/dtype.js";
+import { innerArray, placeOf } from "../core/slab.js";
 import { type TensorArgument, tensorArgument } from "../tensor/copy.js";
 
 /** Lines of `statistics` [8, rows], nats; the first six are those an objective may differentiate. */
@@ -81,6 +82,11 @@ export function newLines(names: readonly string[], rows: number): Float64Array {
   return allocate("float64", names.length * rows);
 }
 
+/** The same for a matrix that never leaves the library; see `innerArray`. */
+export function innerLines(names: readonly string[], rows: number): Float64Array {
+  return innerArray("float64", names.length * rows);
+}
+
 /** The matrix as a native tensor [lines, rows]. */
 export function linesTensor(matrix: Float64Array, names: readonly string[]): TensorArgument;
 export function linesTensor(
@@ -93,5 +99,6 @@ export function linesTensor(
 ): TensorArgument | undefined {
   if (matrix === undefined) return undefined;
   const columns = matrix.length / names.length;
-  return tensorArgument(matrix, "float64", names.length, columns, columns);
+  const { data, byteOffset } = placeOf(matrix);
+  return tensorArgument(data, byteOffset, "float64", names.length, columns, columns);
 }

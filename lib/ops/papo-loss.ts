@@ -1,9 +1,9 @@
 /** The op `papo_loss`: statistics, objective and gradients in one pass over the logits. */
 import type { Tensor } from "../tensor/tensor.js";
-import { linesTensor, newLines, STATISTICS, TERMS } from "./lines.js";
+import { innerLines, linesTensor, STATISTICS, TERMS } from "./lines.js";
 import { type OpCall, rowsTensor, runOp, runOpAsync } from "./run-op.js";
-import { type ObjectiveRows, objectiveInputs } from "./token-objective.js";
-import { logitsInputs, type TokenLogits } from "./token-stats.js";
+import type { ObjectiveRows } from "./token-objective.js";
+import type { TokenLogits } from "./token-stats.js";
 
 export interface PapoLossArgs extends TokenLogits, ObjectiveRows {
   /** [rows], constants, instead of `maskedLogits`. */
@@ -40,14 +40,21 @@ export async function papoLossAsync(
 function prepare(args: PapoLossArgs): { call: OpCall; result: PapoLossResult } {
   const { where, temperature, gradScale, attributes } = args;
   const { rows } = args.logits;
-  const result = { statistics: newLines(STATISTICS, rows), terms: newLines(TERMS, rows) };
+  const result = { statistics: innerLines(STATISTICS, rows), terms: innerLines(TERMS, rows) };
   const call = {
     op: "papoLoss",
     where,
     inputs: {
-      ...logitsInputs(args),
+      logits: args.logits.toNative(where, "logits"),
+      maskedLogits: args.maskedLogits?.toNative(where, "maskedLogits"),
       maskedLogProbs: rowsTensor(args.maskedLogProbs),
-      ...objectiveInputs(args),
+      tokenIds: rowsTensor(args.tokenIds),
+      responseMask: rowsTensor(args.responseMask),
+      oldLogProbs: rowsTensor(args.oldLogProbs),
+      refLogProbs: rowsTensor(args.refLogProbs),
+      advantages: rowsTensor(args.advantages),
+      weights: rowsTensor(args.weights),
+      entropyWeights: rowsTensor(args.entropyWeights),
     },
     outputs: {
       statistics: linesTensor(result.statistics, STATISTICS),

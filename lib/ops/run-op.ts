@@ -10,6 +10,7 @@ import { binding } from "../addon/load.js";
 import { papoErrorOf } from "../addon/native-error.js";
 import { DTYPES } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
+import { placeOf } from "../core/slab.js";
 import { nativeStream } from "../cuda/current.js";
 import { type TensorArgument, tensorArgument } from "../tensor/copy.js";
 
@@ -67,7 +68,8 @@ export function rowsTensor(
 ): TensorArgument | undefined {
   if (data === undefined) return undefined;
   const dtype = data instanceof Int32Array ? "int32" : "float64";
-  return tensorArgument(data, dtype, data.length, 1, 1);
+  const place = placeOf(data);
+  return tensorArgument(place.data, place.byteOffset, dtype, data.length, 1, 1);
 }
 
 /** An attribute of an op, and its default as a number. */

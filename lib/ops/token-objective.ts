@@ -1,14 +1,6 @@
 /** The op `token_objective`: the terms of each token, and the cotangents of its statistics. No vocabulary here. */
-import {
-  COTANGENTS,
-  line,
-  linesTensor,
-  newLines,
-  STATISTICS,
-  TERMS,
-  type TermName,
-} from "./lines.js";
-import { type OpCall, rowsTensor, runOp } from "./run-op.js";
+import { COTANGENTS, linesTensor, newLines, STATISTICS, TERMS, type TermName } from "./lines.js";
+import { rowsTensor, runOp } from "./run-op.js";
 
 /** KL estimators from the log-probabilities of the sampled token. */
 export const SAMPLED_KL_ESTIMATORS = ["k1", "k2", "k3", "k3+", "abs", "unbiased"] as const;
@@ -78,7 +70,11 @@ export function tokenObjective(args: TokenObjectiveArgs): TokenObjectiveResult {
     inputs: {
       statistics: linesTensor(statistics, STATISTICS),
       responseMask: rowsTensor(args.responseMask),
-      ...objectiveInputs(args),
+      oldLogProbs: rowsTensor(args.oldLogProbs),
+      refLogProbs: rowsTensor(args.refLogProbs),
+      advantages: rowsTensor(args.advantages),
+      weights: rowsTensor(args.weights),
+      entropyWeights: rowsTensor(args.entropyWeights),
     },
     outputs: {
       terms: linesTensor(terms, TERMS),
@@ -89,42 +85,56 @@ export function tokenObjective(args: TokenObjectiveArgs): TokenObjectiveResult {
   return { terms, cotangents };
 }
 
-/** The inputs that both ops with an objective share. */
-export function objectiveInputs(args: ObjectiveRows): OpCall["inputs"] {
+/** Each term of a batch after its reduction, without its coefficient. */
+export interface TermSums {
+  readonly surrogate: number;
+  readonly refKl: number;
+  readonly perceptionKl: number;
+  readonly entropy: number;
+  readonly maskedEntropy: number;
+}
+
+/** The terms of a batch, each Σ weights · term; a weight of 0 takes away even an infinite value. */
+export function sumsOfTerms(
+  terms: Float64Array,
+  { weights, entropyWeights }: Pick<ObjectiveRows, "weights" | "entropyWeights">,
+): TermSums {
   return {
-    oldLogProbs: rowsTensor(args.oldLogProbs),
-    refLogProbs: rowsTensor(args.refLogProbs),
-    advantages: rowsTensor(args.advantages),
-    weights: rowsTensor(args.weights),
-    entropyWeights: rowsTensor(args.entropyWeights),
+    surrogate: weightedTerm(terms, "surrogate", weights),
+    refKl: weightedTerm(terms, "refKl", weights),
+    perceptionKl: weightedTerm(terms, "perceptionKl", weights),
+    entropy: weightedTerm(terms, "entropy", entropyWeights),
+    maskedEntropy: weightedTerm(terms, "maskedEntropy", entropyWeights),
   };
 }
 
-/** The loss of a batch from its terms: the one place in lib where their signs and coefficients are added up. */
-export function lossOfTerms(terms: Float64Array, args: ObjectiveRows): number {
-  const { weights, entropyWeights, attributes } = args;
+/**
+ * The loss of a batch: the one place in lib where signs and coefficients of its terms are added up. A coefficient of 0
+ * takes away even an infinite term.
+ */
+export function lossOfSums(sums: TermSums, attributes: ObjectiveAttributes): number {
+  const { refKlCoef, perceptionKlCoef, entropyCoef, maskedEntropyCoef } = attributes;
+  const times = (coefficient: number, sum: number) => (coefficient === 0 ? 0 : coefficient * sum);
   return (
-    weightedTerm(terms, "surrogate", weights, 1) +
-    weightedTerm(terms, "refKl", weights, attributes.refKlCoef) -
-    weightedTerm(terms, "perceptionKl", weights, attributes.perceptionKlCoef) +
-    weightedTerm(terms, "entropy", entropyWeights, attributes.entropyCoef) +
-    weightedTerm(terms, "maskedEntropy", entropyWeights, attributes.maskedEntropyCoef)
+    sums.surrogate +
+    times(refKlCoef, sums.refKl) -
+    times(perceptionKlCoef, sums.perceptionKl) +
+    times(entropyCoef, sums.entropy) +
+    times(maskedEntropyCoef, sums.maskedEntropy)
   );
 }
 
-/** coefficient · Σ weights · term; a coefficient or weight of 0 takes away even an infinite value. */
-export function weightedTerm(
-  terms: Float64Array,
-  name: TermName,
-  weights: Float64Array,
-  coefficient = 1,
-): number {
-  if (coefficient === 0) return 0;
-  const values = line(terms, TERMS, name);
+/** The loss of a batch from its terms. */
+export function lossOfTerms(terms: Float64Array, args: ObjectiveRows): number {
+  return lossOfSums(sumsOfTerms(terms, args), args.attributes);
+}
+
+function weightedTerm(terms: Float64Array, name: TermName, weights: Float64Array): number {
+  const first = TERMS.indexOf(name) * weights.length;
   let sum = 0;
   for (let row = 0; row < weights.length; row++) {
     const weight = weights[row] as number;
-    if (weight !== 0) sum += weight * (values[row] as number);
+    if (weight !== 0) sum += weight * (terms[first + row] as number);
   }
-  return coefficient * sum;
+  return sum;
 }

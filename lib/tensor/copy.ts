@@ -24,12 +24,13 @@ export interface TensorArgument {
 /** Makes one of an array: all have one form, which the engine of JavaScript reads fastest. */
 export function tensorArgument(
   data: TensorArray,
+  byteOffset: number,
   dtype: DType,
   rows: number,
   columns: number,
   rowPitch: number,
 ): TensorArgument {
-  return { data, byteOffset: 0, dtype, rows, columns, rowPitch, device: "cpu" };
+  return { data, byteOffset, dtype, rows, columns, rowPitch, device: "cpu" };
 }
 
 type Arguments = Parameters<ReturnType<typeof binding>["copy"]>;

@@ -96,7 +96,7 @@ function fromNumbers(numbers: Float64Array, dtype: DType | undefined): TensorArr
     case "int32":
       return intsOf(numbers);
     case "float64":
-      return numbers;
+      return numbers.slice();
     default:
       return Float32Array.from(numbers);
   }

@@ -1,6 +1,6 @@
 /** The tensor a gradient is written to: made, or the caller's own after a check. */
 import { describe, expected } from "../core/errors.js";
-import { showShape } from "../core/shape.js";
+import { sameShape, showShape } from "../core/shape.js";
 import { clearRows } from "./copy.js";
 import { freshTensor } from "./fresh.js";
 import { overlapOf } from "./overlap.js";
@@ -36,11 +36,11 @@ export function gradientTensor(
   if (!(out instanceof Tensor)) {
     throw expected("ERR_ARGUMENT", where, `${name} to be a Tensor`, describe(out));
   }
-  if (showShape(out.shape) !== showShape(of.shape)) {
+  if (!sameShape(out.shape, of.shape)) {
     throw expected("ERR_SHAPE", where, `${name} ${showShape(of.shape)}`, showShape(out.shape));
   }
-  const dtypes = [...new Set(dtype === undefined ? [of.dtype, "float32"] : [dtype])];
-  if (!dtypes.includes(out.dtype)) {
+  if (out.dtype !== (dtype ?? of.dtype) && out.dtype !== "float32") {
+    const dtypes = [...new Set(dtype === undefined ? [of.dtype, "float32"] : [dtype])];
     throw expected("ERR_DTYPE", where, `${name} to hold ${dtypes.join(" or ")}`, out.dtype);
   }
   if (out.device !== of.device) {

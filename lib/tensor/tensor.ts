@@ -279,7 +279,7 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     checkLength(where, this, typedArrayLength(data as ArrayOf<D>));
     if (device === "cpu") return host;
     const storage = DeviceStorage.allocate(where, device, neededLength(this) * bytesOf(dtype));
-    const from = tensorArgument(host.data(where, "data"), dtype, rows, columns, rowPitch);
+    const from = tensorArgument(host.data(where, "data"), 0, dtype, rows, columns, rowPitch);
     try {
       copyRows(where, from, { ...from, ...storage.native(where, "data"), device });
       return storage;

@@ -19,13 +19,13 @@ class Reader {
 
   /// Copies the numbers: another thread may change those of a SharedArrayBuffer meanwhile.
   Status numbers(napi_value value) {
-    const std::size_t wanted = kTensorNumbers * (spec_.inputs.size + spec_.outputs.size) +
-                               spec_.attributes.size;
+    const std::size_t wanted =
+        kTensorNumbers * (spec_.inputs.size + spec_.outputs.size) + spec_.attributes.size;
     napi_typedarray_type type = napi_uint8_array;
     std::size_t length = 0;
     void* data = nullptr;
-    const bool read = napi_get_typedarray_info(env_, value, &type, &length, &data, nullptr,
-                                               nullptr) == napi_ok;
+    const bool read =
+        napi_get_typedarray_info(env_, value, &type, &length, &data, nullptr, nullptr) == napi_ok;
     if (!read || type != napi_float64_array || length != wanted) {
       return expected(Code::argument, camel_case(spec_.name),
                       "a Float64Array of " + std::to_string(wanted) + " numbers",
@@ -41,8 +41,9 @@ class Reader {
     if (said[kMemory] == -1) return {};
     std::size_t index = 0;
     if (!count_of(said[kMemory], index) || index >= memory_.count) {
-      return refused(Code::argument, spec, ".memory to be one of the " +
-                     std::to_string(memory_.count) + " given", show(said[kMemory]));
+      return refused(Code::argument, spec,
+                     ".memory to be one of the " + std::to_string(memory_.count) + " given",
+                     show(said[kMemory]));
     }
     Status status = locate_memory(spec, index);
     std::size_t dtype = 0;
@@ -65,10 +66,10 @@ class Reader {
     if (spec.choices.size == 0 || (count_of(result, choice) && choice < spec.choices.size)) {
       return {};
     }
-    return expected(Code::argument, camel_case(spec_.name),
-                    camel_case(spec.name) + " to be one of " +
-                        std::to_string(spec.choices.size) + " choices",
-                    show(result));
+    return expected(
+        Code::argument, camel_case(spec_.name),
+        camel_case(spec.name) + " to be one of " + std::to_string(spec.choices.size) + " choices",
+        show(result));
   }
 
  private:
@@ -82,16 +83,15 @@ class Reader {
   Status count(const TensorSpec& spec, const char* property, double number,
                std::size_t& result) const {
     if (count_of(number, result)) return {};
-    return refused(Code::shape, spec, std::string(".") + property + " to be a count",
-                   show(number));
+    return refused(Code::shape, spec, std::string(".") + property + " to be a count", show(number));
   }
 
   /// The address of some memory, taken once for all tensors in it.
   Status locate_memory(const TensorSpec& spec, std::size_t index) {
     if (located_[index]) return {};
     located_[index] = true;
-    return locate(env_, state_, spec_.name, spec.name,
-                  memory_argument(env_, memory_.values[index]), locations_[index], held_);
+    return locate(env_, state_, spec_.name, spec.name, memory_.values[index], locations_[index],
+                  held_);
   }
 
   /// The view of a tensor whose numbers were read, once it is known to lie within its memory.
@@ -111,7 +111,7 @@ class Reader {
     char* const data = static_cast<char*>(location.data) + byte_offset;
     const std::size_t element = size_of(view.dtype);
     // A kernel's misplaced read costs a device everything it holds, so it is refused here.
-    if (reinterpret_cast<std::uintptr_t>(data) % element != 0) {
+    if ((reinterpret_cast<std::uintptr_t>(data) & (element - 1)) != 0) {
       return refused(Code::buffer, spec,
                      " to begin at a multiple of " + std::to_string(element) + " bytes",
                      "another address");

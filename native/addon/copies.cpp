@@ -13,7 +13,7 @@ namespace {
 
 /// An area as JavaScript described it, before any address was taken.
 struct AreaArgument {
-  MemoryArgument memory;
+  napi_value data = nullptr;
   std::size_t byte_offset = 0;
   std::size_t pitch_bytes = 0;
 };
@@ -46,9 +46,9 @@ Status read_area(napi_env env, const char* where, const char* name, napi_value v
     return expected(Code::argument, where, std::string(name) + " to be an area",
                     described(env, value));
   }
-  napi_value data;
-  if (napi_get_named_property(env, value, "data", &data) != napi_ok) return getter_threw(where);
-  argument.memory = memory_argument(env, data);
+  if (napi_get_named_property(env, value, "data", &argument.data) != napi_ok) {
+    return getter_threw(where);
+  }
   const char* const counts[] = {"byteOffset", "pitchBytes"};
   std::size_t* const results[] = {&argument.byte_offset, &argument.pitch_bytes};
   for (std::size_t i = 0; i < 2; ++i) {
@@ -75,7 +75,7 @@ Status take_area(napi_env env, const char* name, const AreaArgument& argument, T
   const std::size_t offset = argument.byte_offset;
   Location location;
   Status status =
-      locate(env, *state_of(env), transfer.where, name, argument.memory, location, transfer.memory);
+      locate(env, *state_of(env), transfer.where, name, argument.data, location, transfer.memory);
   if (!status.ok()) return status;
   if (!fits(location.bytes, transfer, offset, argument.pitch_bytes)) {
     return expected(Code::shape, transfer.where,
@@ -136,8 +136,8 @@ Status read_copy(const Napi::CallbackInfo& info, Transfer& transfer, HeldValues&
   if (status.ok()) status = take_area(env, "to", to, transfer, transfer.to);
   if (status.ok()) status = check_sides(transfer);
   if (!status.ok()) return status;
-  values.keep(from.memory.data);
-  values.keep(to.memory.data);
+  values.keep(from.data);
+  values.keep(to.data);
   values.keep(info[4]);
   return {};
 }

@@ -85,16 +85,12 @@ Status locate_buffer(napi_env env, const char* where, const char* name, napi_val
 
 }  // namespace
 
-MemoryArgument memory_argument(napi_env env, napi_value data) {
-  MemoryArgument argument{data};
-  napi_is_typedarray(env, data, &argument.is_array);
-  return argument;
-}
-
 Status locate(napi_env env, const EnvState& state, const char* where, const char* name,
-              const MemoryArgument& argument, Location& location, HeldMemory& held) {
-  return argument.is_array ? locate_array(env, state, where, name, argument.data, location, held)
-                           : locate_buffer(env, where, name, argument.data, location, held);
+              napi_value data, Location& location, HeldMemory& held) {
+  bool is_array = false;
+  napi_is_typedarray(env, data, &is_array);
+  return is_array ? locate_array(env, state, where, name, data, location, held)
+                  : locate_buffer(env, where, name, data, location, held);
 }
 
 bool carries(napi_typedarray_type type, DType dtype) {

@@ -11,12 +11,6 @@
 
 namespace papo::addon {
 
-/// Memory as JavaScript described it, before any address was taken.
-struct MemoryArgument {
-  napi_value data = nullptr;
-  bool is_array = false;
-};
-
 /// All bytes of it, on a device or on the host; `type` is that of the typed array.
 struct Location {
   void* data = nullptr;
@@ -25,13 +19,10 @@ struct Location {
   napi_typedarray_type type = napi_uint8_array;
 };
 
-/// Whether a value is a typed array; runs no JavaScript.
-MemoryArgument memory_argument(napi_env env, napi_value data);
-
 /// Takes the address and lets `held` keep what is ours of it; runs no JavaScript. `where` and `name` are C++ or
 /// TypeScript words: they are spelled for messages only.
 Status locate(napi_env env, const EnvState& state, const char* where, const char* name,
-              const MemoryArgument& argument, Location& location, HeldMemory& held);
+              napi_value data, Location& location, HeldMemory& held);
 
 /// Whether elements of a typed array are of this dtype.
 bool carries(napi_typedarray_type type, DType dtype);
