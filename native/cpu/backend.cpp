@@ -12,10 +12,15 @@ namespace {
 
 Isa active = Isa::scalar;
 
-/// Blocks of about 2^17 logits: long enough to hide handing them out, short enough to share evenly and to
-/// answer a cancellation within a millisecond or so.
-std::size_t rows_per_block(std::size_t vocab) {
-  return std::max<std::size_t>(1, (std::size_t{1} << 17) / std::max<std::size_t>(1, vocab));
+/// Blocks of 2^17 logits, a millisecond at most: long enough to hide handing them out, short enough to answer a
+/// cancellation. Of a call with less work than eight of them a thread smaller ones, to share it evenly; and one
+/// block's work is over before a second thread has woken up.
+std::size_t rows_per_block(std::size_t rows, std::size_t vocab) {
+  constexpr std::size_t kMost = std::size_t{1} << 17;
+  constexpr std::size_t kLeast = std::size_t{1} << 15;
+  if (rows * vocab <= kMost) return rows;
+  const std::size_t share = rows * vocab / (8 * threads());
+  return std::max<std::size_t>(1, std::clamp(share, kLeast, kMost) / vocab);
 }
 
 /// The fused walk writes one row while it reads the next, so a block should have several; yet every thread should
@@ -28,9 +33,9 @@ std::size_t fused_rows_per_block(std::size_t rows, std::size_t vocab) {
 
 /// Runs a table's function over all rows of a call, `rows_per_block` at a time.
 template <typename Params>
-Status run_blocks(const OpCall& call, const Params& params, std::size_t rows_per_block,
-                  Status (*rows)(const Params&, std::size_t, std::size_t)) {
-  return for_rows(call.rows, rows_per_block, call.cancellation,
+Status run_rows(const OpCall& call, const Params& params, std::size_t vocab,
+                Status (*rows)(const Params&, std::size_t, std::size_t)) {
+  return for_rows(call.rows, rows_per_block(call.rows, vocab), call.cancellation,
                   [&](std::size_t begin, std::size_t end) {
                     const KernelFloatingPoint scope;
                     return rows(params, begin, end);

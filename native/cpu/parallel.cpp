@@ -49,14 +49,18 @@ class Pool {
   Status run(Job& job) {
     std::unique_lock<std::mutex> lock(mutex_);
     if (threads_ == 0) threads_ = std::max(1U, std::thread::hardware_concurrency());
-    if (job.blocks > 1 && threads_ > 1) {
+    if (threads_ > 1) {
       start_workers();
       jobs_.push_back(&job);
-      work_.notify_all();
+      for (std::size_t i = std::min(job.blocks - 1, workers_); i > 0; --i) work_.notify_one();
     }
+    ++active_;
     while (job.open()) work_on(job, lock);
+    --active_;
     // Every job that others may still see is closed by now; wait for their last blocks.
     jobs_.erase(std::remove(jobs_.begin(), jobs_.end(), &job), jobs_.end());
+    // A worker may have stood back for this thread.
+    if (!jobs_.empty()) work_.notify_one();
     done_.wait(lock, [&] { return job.running == 0; });
     return job.failure;
   }
@@ -75,20 +79,25 @@ class Pool {
     }
   }
 
+  /// Workers fill the pool up to its size: where callers work already, more threads would only take turns with them.
   void serve() {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
       Job* job = nullptr;
-      work_.wait(lock, [&] { return (job = first_open()) != nullptr; });
+      work_.wait(lock, [&] { return active_ < threads_ && (job = neediest()) != nullptr; });
+      ++active_;
       work_on(*job, lock);
+      --active_;
     }
   }
 
-  Job* first_open() {
+  /// The job with blocks left that has the fewest threads; the first come of several.
+  Job* neediest() {
+    Job* neediest = nullptr;
     for (Job* job : jobs_) {
-      if (job->open()) return job;
+      if (job->open() && (neediest == nullptr || job->running < neediest->running)) neediest = job;
     }
-    return nullptr;
+    return neediest;
   }
 
   /// Does one block of `job`, with the mutex let go meanwhile.
@@ -116,6 +125,7 @@ class Pool {
   std::vector<Job*> jobs_;
   std::size_t threads_ = 0;
   std::size_t workers_ = 0;
+  std::size_t active_ = 0;  ///< threads between blocks of a job or in one
 };
 
 }  // namespace
