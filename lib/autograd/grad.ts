@@ -1,5 +1,5 @@
 /** Gradients: of a recorded loss into its leaves, or of a function as a function. */
-import { checkFunction, checkSignal, readOptions } from "../core/arguments.js";
+import { checkFunction, checkSignal, flag, readOptions } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
 import { showShape } from "../core/shape.js";
 import { fillZero, gradientTensor } from "../tensor/gradient.js";
@@ -18,6 +18,11 @@ export interface BackwardOptions {
 export interface GradOptions {
   /** Memory for the gradients, in the order of the arguments; it is overwritten. Fresh where undefined. */
   readonly out?: readonly (Tensor | undefined)[];
+  /**
+   * The memory in `out` is all zero already. Rows that the function masks are then not touched at all, and of padding
+   * no page is. false.
+   */
+  readonly gradsZeroed?: boolean | undefined;
 }
 
 export interface AsyncOptions {
@@ -108,10 +113,10 @@ function differentiate<A extends Inputs>(
   options: GradOptions,
 ): (...inputs: A) => [value: Scalar, gradients: Gradients<A>] {
   checkFunction(where, "f", f);
-  const { out } = readOptions(where, options, ["out"]);
-  checkOut(where, out);
+  const given = readOptions(where, options, ["out", "gradsZeroed"]);
+  checkOut(where, given);
   return (...inputs) => {
-    const { leaves, sinkOfLeaf, gradients } = openArguments(where, inputs, out);
+    const { leaves, sinkOfLeaf, gradients } = openArguments(where, inputs, given);
     const loss = withRecording(true, () => f(...leaves));
     checkValue(where, loss);
     walk({ where, loss, sinkOfLeaf });
@@ -125,11 +130,11 @@ function differentiateAsync<A extends Inputs>(
   options: GradOptions & AsyncOptions,
 ): (...inputs: A) => Promise<[value: Scalar, gradients: Gradients<A>]> {
   checkFunction(where, "f", f);
-  const { out, signal } = readOptions(where, options, ["out", "signal"]);
-  checkOut(where, out);
+  const { signal, ...given } = readOptions(where, options, ["out", "gradsZeroed", "signal"]);
+  checkOut(where, given);
   checkSignal(where, signal);
   return async (...inputs) => {
-    const { leaves, sinkOfLeaf, gradients } = openArguments(where, inputs, out);
+    const { leaves, sinkOfLeaf, gradients } = openArguments(where, inputs, given);
     const loss = await withRecording(true, () => f(...leaves));
     checkValue(where, loss);
     await walkAsync({ where, loss, sinkOfLeaf }, signal);
@@ -152,7 +157,11 @@ const GATHERING: Pick<Walk, "sinkOfLeaf" | "finish"> = {
 };
 
 /** Handles of their own on the arguments' memory, and where their gradients go. */
-function openArguments<A extends Inputs>(where: string, inputs: A, out: GradOptions["out"] = []) {
+function openArguments<A extends Inputs>(
+  where: string,
+  inputs: A,
+  { out = [], gradsZeroed: zeroed = false }: GradOptions,
+) {
   const leaves = inputs.map((input, i) => {
     if (input instanceof Tensor) return input.alias({ requiresGrad: true });
     throw expected("ERR_ARGUMENT", where, `argument ${i} to be a Tensor`, describe(input));
@@ -166,13 +175,13 @@ function openArguments<A extends Inputs>(where: string, inputs: A, out: GradOpti
       const received = `that of out[${out.indexOf(buffer)}]`;
       throw expected("ERR_BUFFER", where, `out[${i}] to have memory of its own`, received);
     }
-    sinks.set(leaf, { buffer, accumulate: false });
+    sinks.set(leaf, { buffer, accumulate: false, zeroed: zeroed && buffer !== undefined });
   });
   const gradients = () =>
     leaves.map((leaf) => {
       const { buffer, accumulate } = sinks.get(leaf) as Sink;
       if (buffer === undefined) return gradientTensor(where, "grad", leaf);
-      if (!accumulate) fillZero(buffer);
+      if (!accumulate && !zeroed) fillZero(buffer);
       return buffer;
     }) as unknown as Gradients<A>;
   return {
@@ -182,9 +191,14 @@ function openArguments<A extends Inputs>(where: string, inputs: A, out: GradOpti
   };
 }
 
-function checkOut(where: string, out: unknown): void {
-  if (out === undefined || Array.isArray(out)) return;
-  throw expected("ERR_ARGUMENT", where, "out to be an array of Tensors", describe(out));
+function checkOut(where: string, { out, gradsZeroed }: GradOptions): void {
+  if (out !== undefined && !Array.isArray(out)) {
+    throw expected("ERR_ARGUMENT", where, "out to be an array of Tensors", describe(out));
+  }
+  const said = flag(where, "gradsZeroed", gradsZeroed, false);
+  if (said && !out?.some((tensor) => tensor !== undefined)) {
+    throw expected("ERR_ARGUMENT", where, "gradsZeroed only with memory in out", "none");
+  }
 }
 
 function checkHistory(where: string, loss: unknown): void {

@@ -13,6 +13,8 @@ export interface Sink {
   buffer: Tensor | undefined;
   /** Whether `buffer` holds a part of the gradient already. */
   accumulate: boolean;
+  /** Whether a `buffer` that nobody wrote to yet is all zero: then what an op leaves out needs no zeros. */
+  readonly zeroed?: boolean;
 }
 
 /** Gives `values`, d loss / d elements of `of` in order, to its sink. Throws ERR_DTYPE where that would hold bits. */

@@ -66,6 +66,13 @@ export function checkText(where: string, name: string, value: unknown): void {
   throw expected("ERR_ARGUMENT", where, `${name} to be a string`, describe(value));
 }
 
+/** A boolean option; anything else throws ERR_ARGUMENT. */
+export function flag(where: string, name: string, value: unknown, otherwise: boolean): boolean {
+  if (value === undefined) return otherwise;
+  if (typeof value === "boolean") return value;
+  throw expected("ERR_ARGUMENT", where, `${name} to be a boolean`, describe(value));
+}
+
 /** Throws ERR_ARGUMENT unless a signal is left out or can be listened to. */
 export function checkSignal(where: string, signal: unknown): void {
   if (signal === undefined || signal instanceof AbortSignal) return;

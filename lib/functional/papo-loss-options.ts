@@ -3,6 +3,7 @@ import { checkNumber, checkText } from "../core/arguments.js";
 import { describe, expected, PapoError } from "../core/errors.js";
 import type { PapoLossArgs } from "../ops/papo-loss.js";
 import type { ObjectiveAttributes } from "../ops/token-objective.js";
+import { freshIsZero } from "../tensor/fresh.js";
 import type { Logits } from "../tensor/tensor.js";
 import {
   advantageRows,
@@ -127,6 +128,8 @@ export function papoLossArgs(where: string, options: PapoLossOptions): PapoLossA
     attributes,
     temperature,
     gradScale: 1,
+    // Of the gradients that are made with the loss, all in fresh memory.
+    gradsZeroed: freshIsZero(logits.device),
   };
 }
 

@@ -1,5 +1,5 @@
 /** The gradients of one part's logits, from those of the statistics of the whole vocabulary. */
-import { checkObject, checkSignal, checkText, readOptions } from "../core/arguments.js";
+import { checkObject, checkSignal, checkText, flag, readOptions } from "../core/arguments.js";
 import type { LogitsDType } from "../core/dtype.js";
 import { describe, expected, PapoError } from "../core/errors.js";
 import { COTANGENTS, type CotangentName, line, newLines } from "../ops/lines.js";
@@ -9,7 +9,9 @@ import {
   tokenStatsGrad as tokenStatsGradOp,
   tokenStatsGradAsync as tokenStatsGradOpAsync,
 } from "../ops/token-stats-grad.js";
-import { disposeAll, gradientTensor } from "../tensor/gradient.js";
+import { freshIsZero } from "../tensor/fresh.js";
+import { disposeAll, fillZero, gradientTensor } from "../tensor/gradient.js";
+import { overlapOf } from "../tensor/overlap.js";
 import type { Logits, Tensor } from "../tensor/tensor.js";
 import { type NumbersInput, numberRows } from "./inputs.js";
 import { checkGradDType } from "./logits.js";
@@ -45,6 +47,11 @@ export interface TokenStatsGradOptions extends TokenStatsPartialOptions {
   readonly gradLogits?: Tensor | undefined;
   /** The same for the masked logits. */
   readonly gradMaskedLogits?: Tensor | undefined;
+  /**
+   * The memory given is zero already where the mask is 0: those rows are then neither read nor written. Not over the
+   * logits. false.
+   */
+  readonly gradsZeroed?: boolean | undefined;
 }
 
 /** Of this part's columns, in the shape of its logits and on their device. */
@@ -69,6 +76,7 @@ const OPTIONS = [
   "gradDType",
   "gradLogits",
   "gradMaskedLogits",
+  "gradsZeroed",
 ] as const;
 
 const NAMES: Readonly<Record<CotangentName, keyof StatisticsGradients>> = {
@@ -131,6 +139,7 @@ interface Prepared {
 /** Checks everything that can be checked before memory is made. */
 function prepare(where: string, options: TokenStatsGradOptions): Prepared {
   const { maskedBranch = "differentiable", onInvalid = "error", gradDType } = options;
+  const said = flag(where, "gradsZeroed", options.gradsZeroed, false);
   if (maskedBranch !== "differentiable" && maskedBranch !== "constant") {
     const what = 'maskedBranch to be "constant" or "differentiable"';
     throw expected("ERR_ARGUMENT", where, what, describe(maskedBranch));
@@ -144,6 +153,10 @@ function prepare(where: string, options: TokenStatsGradOptions): Prepared {
     const what = "gradMaskedLogits only with maskedLogits in a differentiable branch";
     throw expected("ERR_ARGUMENT", where, what, maskedLogits ? "a constant one" : "none");
   }
+  const isGiven = options.gradLogits !== undefined || options.gradMaskedLogits !== undefined;
+  if (said && !isGiven) {
+    throw expected("ERR_ARGUMENT", where, "gradsZeroed only with memory for gradients", "none");
+  }
   const { rows } = logits;
   const states = statesOf(where, "states", options.states, rows);
   const hasMasked = maskedLogits !== undefined;
@@ -156,9 +169,18 @@ function prepare(where: string, options: TokenStatsGradOptions): Prepared {
   const fresh: Tensor[] = [];
   const memory = (name: "gradLogits" | "gradMaskedLogits", of: Logits) => {
     const out = options[name];
-    const how = { out, dtype: gradDType, inPlace: true, overwritten: true };
+    // Beside memory that is zero where rows do not count, fresh memory is too.
+    const how = { out, dtype: gradDType, inPlace: true, overwritten: !said };
     const gradient = gradientTensor(where, name, of, how);
     if (out === undefined) fresh.push(gradient);
+    else if (said && overlapOf(where, of, out) !== "none") {
+      throw expected(
+        "ERR_ARGUMENT",
+        where,
+        `either ${name} over its logits or gradsZeroed`,
+        "both",
+      );
+    }
     return gradient as Tensor<LogitsDType, 2 | 3>;
   };
   try {
@@ -166,7 +188,12 @@ function prepare(where: string, options: TokenStatsGradOptions): Prepared {
     const result = differentiable
       ? { gradLogits, gradMaskedLogits: memory("gradMaskedLogits", maskedLogits) }
       : { gradLogits };
-    const settings = { gradScale: 1, accumulate: false };
+    const gradsZeroed = said || (!isGiven && freshIsZero(logits.device));
+    // Rows that the caller's mask counts may hold anything.
+    if (said && invalid?.includes(1)) {
+      for (const gradient of Object.values(result)) fillZero(gradient, invalid);
+    }
+    const settings = { gradScale: 1, accumulate: false, gradsZeroed };
     const call = { ...shard, responseMask, statistics, cotangents, ...settings, ...result };
     return { call, result, fresh };
   } catch (error) {

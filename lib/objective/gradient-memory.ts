@@ -1,5 +1,6 @@
 /** Where the gradients of a batch of logits go: fresh memory, the caller's, or the logits themselves. */
 import { expected } from "../core/errors.js";
+import { freshIsZero } from "../tensor/fresh.js";
 import { disposeAll, gradientTensor } from "../tensor/gradient.js";
 import { overlapOf } from "../tensor/overlap.js";
 import type { Logits, Tensor } from "../tensor/tensor.js";
@@ -11,12 +12,15 @@ export interface GradientRequest {
   readonly gradLogits?: Tensor | undefined;
   readonly gradMaskedLogits?: Tensor | undefined;
   readonly inPlace: boolean;
+  readonly gradsZeroed: boolean;
 }
 
 export interface GradientMemory {
   readonly gradLogits: Tensor | undefined;
   /** Absent where the masked branch is constant: then no gradient work is done there. */
   readonly gradMaskedLogits: Tensor | undefined;
+  /** Whether rows with mask 0 hold zeros in all of it: then they are left alone. */
+  readonly gradsZeroed: boolean;
   /** Memory given for that of a constant masked branch, to be filled with zeros once the rest is done. */
   readonly constantGradient: Tensor | undefined;
   /** Those of them that nobody else knows: to be let go of if the call fails. */
@@ -27,6 +31,7 @@ const NONE = {
   gradLogits: undefined,
   gradMaskedLogits: undefined,
   constantGradient: undefined,
+  gradsZeroed: false,
 } as const;
 
 /**
@@ -44,10 +49,10 @@ export function gradientMemory(
     readonly dtype: "float32" | undefined;
   },
 ): GradientMemory {
-  const { logits, maskedLogits, gradLogits, gradMaskedLogits, inPlace } = request;
-  const given = inPlace || gradLogits !== undefined || gradMaskedLogits !== undefined;
+  const { logits, maskedLogits, gradLogits, gradMaskedLogits, inPlace, gradsZeroed } = request;
+  const isGiven = gradLogits !== undefined || gradMaskedLogits !== undefined;
   if (!wanted.gradients) {
-    if (given)
+    if (inPlace || isGiven || gradsZeroed)
       throw expected(
         "ERR_ARGUMENT",
         where,
@@ -56,8 +61,14 @@ export function gradientMemory(
       );
     return { ...NONE, fresh: [] };
   }
-  if (inPlace && (gradLogits !== undefined || gradMaskedLogits !== undefined)) {
+  if (inPlace && isGiven) {
     throw expected("ERR_ARGUMENT", where, "either inPlace or memory for gradients", "both");
+  }
+  if (inPlace && gradsZeroed) {
+    throw expected("ERR_ARGUMENT", where, "either inPlace or gradsZeroed", "both");
+  }
+  if (gradsZeroed && !isGiven) {
+    throw expected("ERR_ARGUMENT", where, "gradsZeroed only with memory for gradients", "none");
   }
   if (gradMaskedLogits !== undefined && maskedLogits === undefined) {
     throw expected(
@@ -70,14 +81,16 @@ export function gradientMemory(
   const fresh: Tensor[] = [];
   const memory = (name: string, of: Logits, given: Tensor | undefined) => {
     const out = inPlace ? of : given;
-    const { dtype } = wanted;
-    const gradient = gradientTensor(where, name, of, { out, dtype, inPlace, overwritten: true });
+    // Beside memory that is zero where rows do not count, fresh memory is too.
+    const how = { out, dtype: wanted.dtype, inPlace, overwritten: !gradsZeroed };
+    const gradient = gradientTensor(where, name, of, how);
     if (out === undefined) fresh.push(gradient);
     return gradient;
   };
   try {
     const own = memory("gradLogits", logits, gradLogits);
-    const none = { ...NONE, gradLogits: own, fresh };
+    const zeroed = gradsZeroed || (!isGiven && !inPlace && freshIsZero(logits.device));
+    const none = { ...NONE, gradLogits: own, gradsZeroed: zeroed, fresh };
     if (maskedLogits === undefined) return none;
     if (inPlace || gradLogits !== undefined) checkApart(where, "gradLogits", own, maskedLogits);
     if (!wanted.differentiableMasked && gradMaskedLogits === undefined) return none;

@@ -53,7 +53,8 @@ export class Objective {
    * `worldSize` too, those of the workers average to it.
    *
    * Arguments that are refused leave memory given for gradients as it was. After an error in the data
-   * (ERR_NOT_FINITE) it holds nothing of use, and with `inPlace` the logits are gone.
+   * (ERR_NOT_FINITE) it holds nothing of use (but for rows that `gradsZeroed` leaves alone), and with `inPlace` the
+   * logits are gone.
    *
    * @throws PapoError ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_RANGE for what does not fit, a term without its input and
    *         a schedule without `step` among it; ERR_NOT_FINITE naming the first counted row with an unusable number
@@ -112,8 +113,9 @@ export class Objective {
     const { logits, maskedLogits } = batch;
     checkLogits(where, logits, maskedLogits);
     const data = tokenRowData(where, batch, logits.shape.slice(0, -1));
-    const { gradLogits, gradMaskedLogits, inPlace } = options;
-    const block = { rowStart: 0, logits, maskedLogits, gradLogits, gradMaskedLogits, inPlace };
+    const { gradLogits, gradMaskedLogits, inPlace, gradsZeroed } = options;
+    const memory = { gradLogits, gradMaskedLogits, inPlace, gradsZeroed };
+    const block = { rowStart: 0, logits, maskedLogits, ...memory };
     return [new RowBlockEvaluation(where, this.spec, data, logits.columns, resolved), block];
   }
 
@@ -123,8 +125,9 @@ export class Objective {
     options: EvaluateOptions,
     resolved: ResolvedOptions,
   ): Evaluation {
-    const { gradLogits, gradMaskedLogits, inPlace } = options;
-    if (gradLogits !== undefined || gradMaskedLogits !== undefined || inPlace === true) {
+    const { gradLogits, gradMaskedLogits, inPlace, gradsZeroed } = options;
+    const given = gradLogits ?? gradMaskedLogits;
+    if (given !== undefined || inPlace === true || gradsZeroed === true) {
       const message = `[${where}] expected memory for gradients only with logits, received it with log-probs`;
       throw new PapoError("ERR_ARGUMENT", message);
     }

@@ -1,5 +1,5 @@
 /** What an evaluation may be told beside its batch, and the checks of it. */
-import { checkSignal, readOptions } from "../core/arguments.js";
+import { checkSignal, flag, readOptions } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
 import { checkGradDType } from "../functional/logits.js";
 import { type Denominators, readDenominators } from "../functional/row-weights.js";
@@ -43,6 +43,12 @@ export interface EvaluateOptions extends RowBlockOptions {
    * failed or was aborted half-way, they are not logits any more.
    */
   readonly inPlace?: boolean | undefined;
+  /**
+   * The memory given for gradients is zero already where the mask is 0: those rows are then neither read nor written,
+   * so that padding costs nothing. Rows that count are overwritten as ever, and may hold anything before. It is so with
+   * memory that was made zero, or that the last batch of the same mask left behind. Fresh memory needs no such word.
+   */
+  readonly gradsZeroed?: boolean | undefined;
 }
 
 /** Options of `evaluateAsync`. */
@@ -74,7 +80,7 @@ const BLOCK_KEYS: readonly (keyof RowBlockOptions)[] = [
   "plan",
 ];
 
-const MEMORY_KEYS = ["gradLogits", "gradMaskedLogits", "inPlace"] as const;
+const MEMORY_KEYS = ["gradLogits", "gradMaskedLogits", "inPlace", "gradsZeroed"] as const;
 
 /** The options of `begin`; throws ERR_ARGUMENT for unknown ones. */
 export function readBlockOptions(where: string, options: RowBlockOptions): RowBlockOptions {
@@ -114,13 +120,6 @@ export function resolveOptions(where: string, options: RowBlockOptions): Resolve
     skip: word(where, "onInvalid", options.onInvalid, ["error", "skip"]) === "skip",
     plan: word(where, "plan", options.plan, ["auto", "fused", "composed"]),
   };
-}
-
-/** A boolean option; anything else throws ERR_ARGUMENT. */
-export function flag(where: string, name: string, value: unknown, otherwise: boolean): boolean {
-  if (value === undefined) return otherwise;
-  if (typeof value === "boolean") return value;
-  throw expected("ERR_ARGUMENT", where, `${name} to be a boolean`, describe(value));
 }
 
 /** One of a few words, the first of which is the default. */

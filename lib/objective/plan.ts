@@ -10,6 +10,7 @@ import {
   tokenStatsAsync,
 } from "../ops/token-stats.js";
 import { tokenStatsGrad, tokenStatsGradAsync } from "../ops/token-stats-grad.js";
+import { fillZero } from "../tensor/gradient.js";
 import type { GradientMemory } from "./gradient-memory.js";
 import type { PlanChoice } from "./options.js";
 
@@ -92,6 +93,12 @@ function withObjective(args: PlanArgs, { statistics, invalid }: TokenStatsResult
   for (let row = 0; row < rows; row++) {
     if (invalid[row] === 0) continue;
     for (let k = 0; k < STATISTICS.length; k++) statistics[k * rows + row] = 0;
+  }
+  // The caller's mask counts these rows, so their gradients may hold anything, and the op will leave them alone.
+  if (args.gradsZeroed && invalid.includes(1)) {
+    for (const gradient of [args.gradLogits, args.gradMaskedLogits]) {
+      if (gradient) fillZero(gradient, invalid);
+    }
   }
   return { statistics, args: { ...args, ...args.withoutInvalid(invalid) } };
 }

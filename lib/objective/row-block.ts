@@ -15,8 +15,9 @@ export interface RowBlock {
   /** Where this block's gradients are written; fresh memory if absent. */
   readonly gradLogits?: Tensor | undefined;
   readonly gradMaskedLogits?: Tensor | undefined;
-  /** As the option of `evaluate`. */
+  /** As the options of `evaluate`. */
   readonly inPlace?: boolean | undefined;
+  readonly gradsZeroed?: boolean | undefined;
 }
 
 const KEYS = [
@@ -26,6 +27,7 @@ const KEYS = [
   "gradLogits",
   "gradMaskedLogits",
   "inPlace",
+  "gradsZeroed",
 ] as const;
 
 /** A block of a batch of `rows` rows, each field read once; its keys, logits and place are checked. */

@@ -1,5 +1,5 @@
 /** An evaluation whose logits arrive in blocks of rows: only one block is in memory at a time. */
-import { checkSignal, readOptions } from "../core/arguments.js";
+import { checkSignal, flag, readOptions } from "../core/arguments.js";
 import { expected } from "../core/errors.js";
 import { innerLines, STATISTICS, TERMS } from "../ops/lines.js";
 import { type ObjectiveAttributes, tokenObjective } from "../ops/token-objective.js";
@@ -10,7 +10,7 @@ import { type Coefficients, numbersAt } from "./coefficients.js";
 import { type Evaluation, type EvaluationGradients, evaluationOf } from "./evaluation.js";
 import { gradientMemory } from "./gradient-memory.js";
 import { checkMeasured, inputsOfLogits, type Measured, measuredOf } from "./measured.js";
-import { flag, type ResolvedOptions } from "./options.js";
+import type { ResolvedOptions } from "./options.js";
 import {
   choosePlan,
   type Plan,
@@ -180,7 +180,11 @@ export class RowBlockEvaluation {
     this.#checkMaskedBranch(maskedLogits !== undefined);
     const memory = gradientMemory(
       where,
-      { ...given, inPlace: flag(where, "inPlace", given.inPlace, false) },
+      {
+        ...given,
+        inPlace: flag(where, "inPlace", given.inPlace, false),
+        gradsZeroed: flag(where, "gradsZeroed", given.gradsZeroed, false),
+      },
       {
         gradients,
         differentiableMasked: this.#spec.maskedBranch === "differentiable",
@@ -304,7 +308,9 @@ export class RowBlockEvaluation {
 
   #added(args: PlanArgs): BlockGradients {
     this.#running--;
-    if (args.constantGradient) fillZero(args.constantGradient);
+    if (args.constantGradient) {
+      fillZero(args.constantGradient, args.gradsZeroed ? args.responseMask : undefined);
+    }
     return blockGradients(args);
   }
 

@@ -13,6 +13,8 @@ export interface PapoLossArgs extends TokenLogits, ObjectiveRows {
   readonly gradMaskedLogits?: Tensor | undefined;
   /** Multiplies the gradients before they are rounded to their dtype. */
   readonly gradScale: number;
+  /** Rows with mask 0 hold zeros in both gradients already: they are not written. false. */
+  readonly gradsZeroed?: boolean | undefined;
 }
 
 export interface PapoLossResult {
@@ -38,7 +40,7 @@ export async function papoLossAsync(
 }
 
 function prepare(args: PapoLossArgs): { call: OpCall; result: PapoLossResult } {
-  const { where, temperature, gradScale, attributes } = args;
+  const { where, temperature, gradScale, gradsZeroed = false, attributes } = args;
   const { rows } = args.logits;
   const result = { statistics: innerLines(STATISTICS, rows), terms: innerLines(TERMS, rows) };
   const call = {
@@ -62,7 +64,7 @@ function prepare(args: PapoLossArgs): { call: OpCall; result: PapoLossResult } {
       gradLogits: args.gradLogits?.toNative(where, "gradLogits"),
       gradMaskedLogits: args.gradMaskedLogits?.toNative(where, "gradMaskedLogits"),
     },
-    attributes: { temperature, gradScale, ...attributes },
+    attributes: { temperature, gradScale, gradsZeroed, ...attributes },
   };
   return { call, result };
 }

@@ -1,7 +1,8 @@
 /** The op `token_stats_grad`: gradients of both sets of logits from the cotangents of their statistics. */
 import type { Sink } from "../autograd/sink.js";
 import type { Sinks } from "../autograd/tape.js";
-import { disposeAll, fillZero, gradientTensor } from "../tensor/gradient.js";
+import { freshIsZero } from "../tensor/fresh.js";
+import { disposeAll, fillZero, type GradientOptions, gradientTensor } from "../tensor/gradient.js";
 import type { Logits, Tensor } from "../tensor/tensor.js";
 import { COTANGENTS, linesTensor, STATISTICS } from "./lines.js";
 import { type OpCall, runOp, runOpAsync } from "./run-op.js";
@@ -23,6 +24,8 @@ export interface TokenStatsGradArgs extends StatisticsCotangents {
   readonly gradMaskedLogits?: Tensor | undefined;
   /** Add to what the gradient tensors hold. */
   readonly accumulate: boolean;
+  /** Rows with mask 0 hold zeros in both gradients already: they are not written. false. */
+  readonly gradsZeroed?: boolean | undefined;
 }
 
 /** Writes the gradients; with no gradient tensor given it does nothing. */
@@ -38,7 +41,7 @@ export async function tokenStatsGradAsync(
 }
 
 function prepare(args: TokenStatsGradArgs): OpCall {
-  const { where, temperature, gradScale, accumulate } = args;
+  const { where, temperature, gradScale, accumulate, gradsZeroed = false } = args;
   return {
     op: "tokenStatsGrad",
     where,
@@ -51,7 +54,7 @@ function prepare(args: TokenStatsGradArgs): OpCall {
       gradLogits: args.gradLogits?.toNative(where, "gradLogits"),
       gradMaskedLogits: args.gradMaskedLogits?.toNative(where, "gradMaskedLogits"),
     },
-    attributes: { temperature, gradScale, accumulate, ...shardAttributes(args) },
+    attributes: { temperature, gradScale, accumulate, gradsZeroed, ...shardAttributes(args) },
   };
 }
 
@@ -74,10 +77,15 @@ export function* gradientCalls(
     if (own === undefined && masked === undefined) continue;
     const accumulate = Boolean(own?.accumulate || masked?.accumulate);
     const fresh: Tensor[] = [];
+    const wanted = [own, masked].filter((sink) => sink !== undefined);
+    const said = wanted.some(({ zeroed }) => zeroed);
+    const gradsZeroed =
+      said || (freshIsZero(args.logits.device) && wanted.every(({ buffer }) => !buffer));
+    const how = { dtype, overwritten: !accumulate && !said };
     try {
-      const gradLogits = target(own, args.logits, accumulate, dtype, fresh);
-      const gradMaskedLogits = target(masked, args.maskedLogits, accumulate, dtype, fresh);
-      yield { ...args, gradLogits, gradMaskedLogits, accumulate };
+      const gradLogits = target(own, args.logits, accumulate, how, fresh);
+      const gradMaskedLogits = target(masked, args.maskedLogits, accumulate, how, fresh);
+      yield { ...args, gradLogits, gradMaskedLogits, accumulate, gradsZeroed };
       fill(own, gradLogits);
       fill(masked, gradMaskedLogits);
       fresh.length = 0;
@@ -91,19 +99,18 @@ function target(
   sink: Sink | undefined,
   logits: Logits | undefined,
   accumulate: boolean,
-  dtype: "float32" | undefined,
+  how: GradientOptions,
   fresh: Tensor[],
 ): Tensor | undefined {
   if (sink === undefined || logits === undefined) return undefined;
   const { buffer } = sink;
   if (buffer === undefined) {
-    const options = { dtype, overwritten: !accumulate };
-    const gradient = gradientTensor("backward", "grad", logits, options);
+    const gradient = gradientTensor("backward", "grad", logits, how);
     fresh.push(gradient);
     return gradient;
   }
   // The kernel adds to both of its outputs or to neither, so the one that is to be overwritten starts at 0.
-  if (accumulate && !sink.accumulate) fillZero(buffer);
+  if (accumulate && !sink.accumulate && !sink.zeroed) fillZero(buffer);
   return buffer;
 }
 

@@ -63,17 +63,23 @@ export async function copyRowsAsync(
   else await callNativeAsync(where, () => binding().copyAsync(...args));
 }
 
-/** Sets the elements that count to 0; what lies between rows stays. */
-export function clearRows(where: string, tensor: TensorArgument): void {
-  const { rows, rowBytes, pitchBytes } = runsOf(tensor);
+/** Sets the elements of rows `begin` to `end` to 0; what lies between rows stays. */
+export function clearRows(
+  where: string,
+  tensor: TensorArgument,
+  begin: number = 0,
+  end: number = tensor.rows,
+): void {
+  const { rows, rowBytes, pitchBytes } = runsOf({ ...tensor, rows: end - begin });
   if (rows === 0) return;
-  const { data, byteOffset, device } = tensor;
-  if (device === "cpu") {
-    for (let row = 0; row < rows; row++) bytesIn(tensor, row * pitchBytes, rowBytes).fill(0);
+  const first = begin * tensor.rowPitch * bytesOf(tensor.dtype);
+  const { data, byteOffset = 0, device } = tensor;
+  if (device === undefined || device === "cpu") {
+    for (let i = 0; i < rows; i++) bytesIn(tensor, first + i * pitchBytes, rowBytes).fill(0);
     return;
   }
   const stream = nativeStream(where, device);
-  const area = { data, byteOffset, pitchBytes };
+  const area = { data, byteOffset: byteOffset + first, pitchBytes };
   callNative(where, () => binding().clear(area, rows, rowBytes, stream));
 }
 

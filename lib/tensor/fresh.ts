@@ -1,12 +1,18 @@
 /** Tensors with memory of their own. */
+import type { Device } from "../core/device.js";
 import type { DType } from "../core/dtype.js";
 import { clearRows } from "./copy.js";
 import { FRESH, Tensor, type TensorInit } from "./tensor.js";
 
+/** Whether fresh memory there is zero before anybody writes to it, and costs nothing until then: that of the host is. */
+export function freshIsZero(device: Device): boolean {
+  return device === "cpu";
+}
+
 /**
  * A tensor in fresh memory; its dtype is said.
  *
- * @param zeroed  whether it must be zero; memory of a device is anything otherwise, that of the host is zero anyway
+ * @param zeroed  whether it must be zero; memory of a device is anything otherwise
  */
 export function freshTensor<D extends DType, R extends number>(
   where: string,
@@ -14,7 +20,7 @@ export function freshTensor<D extends DType, R extends number>(
   zeroed: boolean,
 ): Tensor<D, R> {
   const tensor = new Tensor<D, R>(where, FRESH, init);
-  if (tensor.device === "cpu" || !zeroed) return tensor;
+  if (freshIsZero(tensor.device) || !zeroed) return tensor;
   try {
     clearRows(where, tensor.toNative(where, "the tensor"));
     return tensor;

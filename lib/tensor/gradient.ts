@@ -50,9 +50,17 @@ export function gradientTensor(
   return out;
 }
 
-/** Sets the elements that count to 0; what lies between rows stays. */
-export function fillZero(tensor: Tensor): void {
-  clearRows("gradient", tensor.toNative("gradient", "the tensor"));
+/**
+ * Sets the elements to 0; what lies between rows stays.
+ *
+ * @param only  [rows] rows that hold 0 here stay, too
+ */
+export function fillZero(tensor: Tensor, only?: Int32Array): void {
+  const native = tensor.toNative("gradient", "the tensor");
+  if (only === undefined) clearRows("gradient", native);
+  only?.forEach((flag, row) => {
+    if (flag !== 0) clearRows("gradient", native, row, row + 1);
+  });
 }
 
 /** Lets go of memory that a failed call leaves behind: on a device it would stay until it is collected. */

@@ -42,17 +42,13 @@ Status run_rows(const OpCall& call, const Params& params, std::size_t vocab,
                   });
 }
 
-template <typename Params>
-Status run_rows(const OpCall& call, const Params& params, std::size_t vocab,
-                Status (*rows)(const Params&, std::size_t, std::size_t)) {
-  return run_blocks(call, params, rows_per_block(vocab), rows);
-}
-
-/// After a failure no half-written gradient is left: zeros, except in place, where the logits were given up.
-void clear_gradient(const TensorView& grad, const TensorView& logits) {
+/// After a failure no half-written gradient is left: zeros, except in place, where the logits were given up. `mask` is
+/// given where the rows that it leaves out hold zeros already.
+void clear_gradient(const TensorView& grad, const TensorView& logits, const std::int32_t* mask) {
   if (!grad.present() || grad.data == logits.data) return;
   const std::size_t row_bytes = grad.columns * size_of(grad.dtype);
   for (std::size_t row = 0; row < grad.rows; ++row) {
+    if (!counts(mask, row)) continue;
     std::memset(static_cast<char*>(grad.data) + row * grad.row_pitch * size_of(grad.dtype), 0,
                 row_bytes);
   }
@@ -71,8 +67,9 @@ Status token_stats_grad_kernel(const OpCall& call) {
   const token_stats_grad::Params params = token_stats_grad::bind(call);
   Status status = run_rows(call, params, call.vocab, table_of(active).token_stats_grad);
   if (!status.ok() && !params.accumulate) {
-    clear_gradient(params.grad_logits, params.logits);
-    clear_gradient(params.grad_masked_logits, params.masked_logits);
+    const std::int32_t* mask = params.grads_zeroed ? params.mask : nullptr;
+    clear_gradient(params.grad_logits, params.logits, mask);
+    clear_gradient(params.grad_masked_logits, params.masked_logits, mask);
   }
   return status;
 }
@@ -82,8 +79,9 @@ Status papo_loss_kernel(const OpCall& call) {
   Status status = run_blocks(call, params, fused_rows_per_block(call.rows, call.vocab),
                              table_of(active).papo_loss);
   if (!status.ok()) {
-    clear_gradient(params.grad_logits, params.logits);
-    clear_gradient(params.grad_masked_logits, params.masked_logits);
+    const std::int32_t* mask = params.grads_zeroed ? params.mask : nullptr;
+    clear_gradient(params.grad_logits, params.logits, mask);
+    clear_gradient(params.grad_masked_logits, params.masked_logits, mask);
   }
   return status;
 }

@@ -24,6 +24,7 @@ Status papo_loss(const OpCall& call) {
     args.pairs = rows.row_pairs(params.logits, params.masked_logits, token_ids, mask);
     args.pairs.inverse_temperature = inverse_of(params.temperature, params.vocab);
     args.gradients = rows.gradients(params.grad_logits, params.grad_masked_logits);
+    args.gradients.zeroed = params.grads_zeroed;
     args.masked_log_probs = rows.at(masked_log_probs);
     args.old_log_probs = rows.at(old_log_probs);
     args.ref_log_probs = rows.at(ref_log_probs);
@@ -40,8 +41,9 @@ Status papo_loss(const OpCall& call) {
     return rows.launched(launch_papo_loss(rows.machine(), args, scratch, rows.stream()));
   });
   if (!status.ok()) {
-    clear_gradient(call, params.grad_logits, params.logits);
-    clear_gradient(call, params.grad_masked_logits, params.masked_logits);
+    const std::int32_t* mask = params.grads_zeroed ? params.mask : nullptr;
+    clear_gradient(call, params.grad_logits, params.logits, mask);
+    clear_gradient(call, params.grad_masked_logits, params.masked_logits, mask);
   }
   return status;
 }

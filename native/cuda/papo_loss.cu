@@ -6,7 +6,8 @@
 // units of the element's size. Three blocks share a multiprocessor: while one exchanges, the others move data.
 // streaming (7.5 and up, any shape and alignment): a team of 1 to 16 blocks per row pair, a cooperative grid of teams; the
 // walk up reads the rows again, from the L2 where the rows in flight fit: 4 V read, 2 V written.
-// In both a thread takes every 256th 16-byte vector of its block's slice. A row that does not count costs its zeros.
+// In both a thread takes every 256th 16-byte vector of its block's slice. A row that does not count costs its
+// zeros, or nothing where they are there already.
 //
 // Instructions per column (one logit of each policy), counted in sm_90's machine code of the resident kernel, bfloat16:
 // 19.1 down (153 for 8 columns) and 25.1 up (201). In the time that an H200 needs to read a column (4.3 TB/s, 1.755 GHz)
@@ -30,6 +31,7 @@ struct PapoLossOp {
   PAPO_DEV const RowPairs& pairs() const { return args.pairs; }
   PAPO_DEV bool wants_statistics() const { return true; }
   PAPO_DEV bool writes_gradients() const { return args.gradients.any(); }
+  PAPO_DEV bool gradients_are_zeroed() const { return args.gradients.zeroed; }
 
   template <typename T>
   PAPO_DEV GradientRow gradient_p(std::int64_t row, const RowCut& cut) const {

@@ -191,14 +191,21 @@ Status StagedRows::launched(cudaError_t error) const {
   return check(call_.where_, device_of(call_.call_), "launch its kernel", error);
 }
 
-void clear_gradient(const OpCall& call, const TensorView& grad, const TensorView& logits) {
+void clear_gradient(const OpCall& call, const TensorView& grad, const TensorView& logits,
+                    const std::int32_t* mask) {
   if (!grad.present() || grad.data == logits.data) return;
   const DeviceGuard guard(grad.device.index);
   if (guard.error() != cudaSuccess) return;
   const auto stream = static_cast<cudaStream_t>(call.stream);
   const std::size_t element = size_of(grad.dtype);
-  const Area area = {grad.data, grad.device, grad.row_pitch * element};
-  static_cast<void>(enqueue_clear(area, grad.rows, grad.columns * element, stream));
+  for (std::size_t begin = 0, end = 0; begin < grad.rows; begin = end) {
+    // The rows from `begin` on that count, or that do not, up to the first which is otherwise.
+    end = begin + 1;
+    while (end < grad.rows && counts(mask, end) == counts(mask, begin)) ++end;
+    if (!counts(mask, begin)) continue;
+    const Area area = {from_row(grad, begin), grad.device, grad.row_pitch * element};
+    static_cast<void>(enqueue_clear(area, end - begin, grad.columns * element, stream));
+  }
   static_cast<void>(wait_for(stream));
   static_cast<void>(cudaGetLastError());
 }

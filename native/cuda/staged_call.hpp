@@ -114,7 +114,9 @@ class StagedRows {
   std::size_t rows_;
 };
 
-/// After a failure no half-written gradient is left: zeros, except in place, where the logits were given up.
-void clear_gradient(const OpCall& call, const TensorView& grad, const TensorView& logits);
+/// After a failure no half-written gradient is left: zeros, except in place, where the logits were given up. `mask`, on
+/// the host, is given where the rows that it leaves out hold zeros already.
+void clear_gradient(const OpCall& call, const TensorView& grad, const TensorView& logits,
+                    const std::int32_t* mask);
 
 }  // namespace papo::cuda

@@ -18,6 +18,7 @@ Status token_stats_grad(const OpCall& call) {
     args.pairs.inverse_temperature = params.inverse_temperature();
     args.pairs.vocab_offset = static_cast<std::int64_t>(params.shard.offset);
     args.gradients = rows.gradients(params.grad_logits, params.grad_masked_logits);
+    args.gradients.zeroed = params.grads_zeroed;
     args.statistics = rows.at(statistics);
     args.cotangents = rows.at(cotangents);
     args.scale = params.grad_scale * static_cast<double>(args.pairs.inverse_temperature);
@@ -25,8 +26,9 @@ Status token_stats_grad(const OpCall& call) {
     return rows.launched(launch_token_stats_grad(rows.machine(), args, rows.stream()));
   });
   if (!status.ok() && !params.accumulate) {
-    clear_gradient(call, params.grad_logits, params.logits);
-    clear_gradient(call, params.grad_masked_logits, params.masked_logits);
+    const std::int32_t* mask = params.grads_zeroed ? params.mask : nullptr;
+    clear_gradient(call, params.grad_logits, params.logits, mask);
+    clear_gradient(call, params.grad_masked_logits, params.masked_logits, mask);
   }
   return status;
 }

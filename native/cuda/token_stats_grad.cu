@@ -1,7 +1,7 @@
 // token_stats_grad on CUDA: cotangents of the statistics -> gradients of both logits, one walk up and no exchange.
 //
 // Traffic per row pair: both rows read once, both gradients written once (and read, where they accumulate); of a row
-// that does not count, zeros are written and nothing is read. One block takes a part of a row: its first warp makes
+// that does not count, zeros are written, unless they are there already, and nothing is read. One block takes a part of a row: its first warp makes
 // the coefficients from the row's statistics, in float64, then every thread walks over each 256th 16-byte vector.
 #include "cuda/launch.hpp"
 #include "math/token_lines.hpp"
@@ -59,6 +59,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
   const GradientRow to_q = gradient_row<T>(to.grad_masked_logits, to.dtype, to.masked_row_pitch,
                                            row, part.cut, args.accumulate);
   if (!counts_on_device(pairs, row)) {
+    if (to.zeroed) return;
     clear_gradient<T>(to_p, part.cut, part.slice, part.edge);
     clear_gradient<T>(to_q, part.cut, part.slice, part.edge);
     return;

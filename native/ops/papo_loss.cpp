@@ -22,7 +22,8 @@ Params bind(const OpCall& call) {
                    line(call.outputs[kTerms]),
                    token_objective_op::bind_objective(call.attributes),
                    call.attributes[kTemperature],
-                   call.attributes[kGradScale]};
+                   call.attributes[kGradScale],
+                   call.attributes[kGradsZeroed] != 0};
   // Masked log-probs that came as numbers are constants, whatever the branch is called.
   if (!params.masked_logits.present()) params.objective.masked_differentiable = false;
   return params;
@@ -45,7 +46,8 @@ Status check(const OpCall& call) {
     return expected(Code::unsupported, where, "maskedLogits for the exact masked entropy", "none");
   }
   Status status = token_stats_grad::check_gradients(where, params.logits, params.masked_logits,
-                                                    params.grad_logits, params.grad_masked_logits);
+                                                    params.grad_logits, params.grad_masked_logits,
+                                                    params.grads_zeroed);
   if (status.ok()) {
     status = token_objective_op::check_objective(where, objective, params.data, params.mask,
                                                  params.rows);

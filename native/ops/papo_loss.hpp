@@ -19,7 +19,7 @@ enum Input {
 };
 enum Output { kStatistics, kTerms, kGradLogits, kGradMaskedLogits };
 /// The objective's attributes come first, in the order of `token_objective`.
-enum Attribute { kTemperature = token_objective_op::kHasMasked, kGradScale };
+enum Attribute { kTemperature = token_objective_op::kHasMasked, kGradScale, kGradsZeroed };
 
 inline constexpr TensorSpec kInputs[] = {
     {"logits", Layout::matrix, kLogitsDTypes, true},
@@ -42,6 +42,7 @@ inline constexpr TensorSpec kOutputs[] = {
 inline constexpr AttributeSpec kOwnAttributes[] = {
     {"temperature", 1, 1e-6, 1e6},
     {"grad_scale", 1, -1e30, 1e30},
+    {"grads_zeroed", 0, 0, 1},
 };
 inline constexpr auto kAttributes =
     joined(token_objective_op::kObjectiveAttributes, kOwnAttributes);
@@ -63,6 +64,8 @@ struct Params {
   ObjectiveParams objective;
   double temperature;
   double grad_scale;
+  /// Rows with mask 0 hold zeros in both gradients already: they are not written.
+  bool grads_zeroed;
 };
 
 Params bind(const OpCall& call);

@@ -14,11 +14,20 @@ Status check_dtype(const std::string& where, const char* name, const TensorView&
       name_of(grad.dtype));
 }
 
+/// Logits that a gradient will replace are not zeros.
+Status check_zeroed(const std::string& where, const char* name, const TensorView& grad,
+                    const TensorView& logits) {
+  if (!grad.present() || grad.rows == 0 || grad.data != logits.data) return {};
+  return expected(Code::argument, where,
+                  std::string(name) + " in memory of its own where gradsZeroed is said",
+                  "that of its logits");
+}
+
 }  // namespace
 
 Status check_gradients(const std::string& where, const TensorView& logits,
                        const TensorView& masked_logits, const TensorView& grad_logits,
-                       const TensorView& grad_masked_logits) {
+                       const TensorView& grad_masked_logits, bool grads_zeroed) {
   if (masked_logits.present() && masked_logits.dtype != logits.dtype) {
     return expected(Code::dtype, where,
                     std::string("maskedLogits to be ") + name_of(logits.dtype) + " like logits",
@@ -35,14 +44,21 @@ Status check_gradients(const std::string& where, const TensorView& logits,
         std::string(name_of(grad_logits.dtype)) + " and " + name_of(grad_masked_logits.dtype));
   }
   Status status = check_dtype(where, "gradLogits", grad_logits, logits);
-  return status.ok() ? check_dtype(where, "gradMaskedLogits", grad_masked_logits, logits) : status;
+  if (status.ok()) status = check_dtype(where, "gradMaskedLogits", grad_masked_logits, logits);
+  if (status.ok() && grads_zeroed) {
+    status = check_zeroed(where, "gradLogits", grad_logits, logits);
+    if (status.ok()) {
+      status = check_zeroed(where, "gradMaskedLogits", grad_masked_logits, masked_logits);
+    }
+  }
+  return status;
 }
 
 Status check(const OpCall& call) {
   const std::string where = "tokenStatsGrad";
   const Params params = bind(call);
   Status status = check_gradients(where, params.logits, params.masked_logits, params.grad_logits,
-                                  params.grad_masked_logits);
+                                  params.grad_masked_logits, params.grads_zeroed);
   if (status.ok()) {
     status = check_shard(where, call.attributes[kVocabOffset], call.attributes[kVocabTotal],
                          params.vocab);

@@ -10,7 +10,7 @@ namespace papo::token_stats_grad {
 
 enum Input { kLogits, kMaskedLogits, kTokenIds, kResponseMask, kStatistics, kCotangents };
 enum Output { kGradLogits, kGradMaskedLogits };
-enum Attribute { kTemperature, kGradScale, kAccumulate, kVocabOffset, kVocabTotal };
+enum Attribute { kTemperature, kGradScale, kAccumulate, kGradsZeroed, kVocabOffset, kVocabTotal };
 
 inline constexpr TensorSpec kInputs[] = {
     {"logits", Layout::matrix, kLogitsDTypes, true},
@@ -26,7 +26,7 @@ inline constexpr TensorSpec kOutputs[] = {
 };
 inline constexpr AttributeSpec kAttributes[] = {
     {"temperature", 1, 1e-6, 1e6}, {"grad_scale", 1, -1e30, 1e30}, {"accumulate", 0, 0, 1},
-    kVocabOffsetAttribute,         kVocabTotalAttribute,
+    {"grads_zeroed", 0, 0, 1},     kVocabOffsetAttribute,          kVocabTotalAttribute,
 };
 inline constexpr OpSpec kSpec = {"token_stats_grad", kInputs, kOutputs, kAttributes};
 
@@ -45,6 +45,8 @@ struct Params {
   double grad_scale;
   bool accumulate;
   VocabShard shard;
+  /// Rows with mask 0 hold zeros in both gradients already: they are not written.
+  bool grads_zeroed = false;
 
   float inverse_temperature() const { return inverse_of(temperature, shard.total); }
 };
@@ -63,13 +65,14 @@ inline Params bind(const OpCall& call) {
           call.attributes[kTemperature],
           call.attributes[kGradScale],
           call.attributes[kAccumulate] != 0,
-          bind_shard(call.attributes[kVocabOffset], call.attributes[kVocabTotal], call.vocab)};
+          bind_shard(call.attributes[kVocabOffset], call.attributes[kVocabTotal], call.vocab),
+          call.attributes[kGradsZeroed] != 0};
 }
 
 /// What both gradient-writing ops demand of their gradients.
 Status check_gradients(const std::string& where, const TensorView& logits,
                        const TensorView& masked_logits, const TensorView& grad_logits,
-                       const TensorView& grad_masked_logits);
+                       const TensorView& grad_masked_logits, bool grads_zeroed);
 
 /// Cotangents finite, and 0 where their statistic is infinite (an infinite KL has no gradient).
 Status check(const OpCall& call);

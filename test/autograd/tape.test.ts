@@ -186,6 +186,8 @@ test("an argument that the value does not depend on has gradient 0", (t) => {
   const f = (a: Scalar, _b: Scalar) => mul(a, 2);
   const [da, db] = grad(f)(scalar(1), scalar(1));
   t.deepEqual([da.item(), db.item()], [2, 0]);
+  grad(f, { out: [undefined, out], gradsZeroed: true })(scalar(1), scalar(1));
+  t.is(out.item(), 7);
   grad(f, { out: [undefined, out] })(scalar(1), scalar(1));
   t.is(out.item(), 0);
 });

@@ -112,6 +112,41 @@ test("gradients go to memory that is given on the device, or over the logits", (
   }
 });
 
+test("memory on a device that is zero already is not touched where rows do not count", async (t) => {
+  const isKept = (_: number, i: number) =>
+    BATCH.responseMask[Math.floor(i / BATCH.vocabSize)] === 0;
+  for (const plan of PLANS) {
+    const expected = gradientsOf(DIFFERENTIABLE.evaluate(there(), { plan }));
+    for (const later of [false, true]) {
+      const gradLogits = memory(41);
+      const options = { plan, gradLogits, gradsZeroed: true };
+      const evaluation = later
+        ? await DIFFERENTIABLE.evaluateAsync(there(), options)
+        : DIFFERENTIABLE.evaluate(there(), options);
+      const values = valuesOf(gradLogits);
+      t.deepEqual(values.map(Number.isNaN as never), values.map(isKept as never));
+      const counted = values.filter((x) => !Number.isNaN(x));
+      t.deepEqual(
+        counted,
+        expected.gradLogits?.filter((x, i) => !isKept(x, i)),
+      );
+      // Beside it, fresh memory of a device is whole, too.
+      t.deepEqual(valuesOf(evaluation.gradMaskedLogits), expected.gradMaskedLogits);
+    }
+  }
+  const skipping = { ...BATCH, logits: BATCH.logits.slice() };
+  skipping.logits[0] = Number.NaN;
+  const gradLogits = memory();
+  DIFFERENTIABLE.evaluate(there(skipping), { onInvalid: "skip", gradLogits, gradsZeroed: true });
+  t.true(valuesOf(gradLogits.sliceRows(0, 1)).every((x) => x === 0));
+  const constant = memory();
+  CONSTANT.evaluate(there(), { gradMaskedLogits: constant, gradsZeroed: true });
+  t.deepEqual(
+    valuesOf(constant).map(Number.isNaN as never),
+    valuesOf(constant).map(isKept as never),
+  );
+});
+
 test("memory of a constant masked branch is filled with zeros on the device", async (t) => {
   const gradMaskedLogits = memory(41);
   const evaluation = CONSTANT.evaluate(there(), { gradMaskedLogits });

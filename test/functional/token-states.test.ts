@@ -172,6 +172,39 @@ test("gradients go to memory that is given, to the logits' own, and in float32 w
   t.deepEqual(elementsOf(maskedLogits), elementsOf(fresh.gradMaskedLogits as Logits));
 });
 
+test("memory that is zero already keeps what its rows with mask 0 hold, rows that are skipped become zeros", async (t) => {
+  const batch = engineBatch({ vocabSize: VOCAB });
+  const skipped = batch.responseMask.indexOf(1);
+  const shard = shardOf(0, VOCAB, batch);
+  (shard.logits.data as Float32Array)[skipped * VOCAB] = Number.NaN;
+  const states = tokenStatsPartial(shard);
+  const call = { ...shard, states, gradients: { gradKl: ones() }, onInvalid: "skip" } as const;
+  const marked = (value: number) =>
+    tensor(new Float32Array(12 * VOCAB).fill(value), { shape: [12, VOCAB] });
+  for (const grad of [tokenStatsGrad, tokenStatsGradAsync]) {
+    const [zeros, kept] = [marked(7), marked(7)];
+    await grad({ ...call, gradLogits: zeros });
+    const { gradMaskedLogits } = await grad({ ...call, gradLogits: kept, gradsZeroed: true });
+    for (let row = 0; row < 12; row++) {
+      const of = (tensor: Logits) => elementsOf(tensor).subarray(row * VOCAB, (row + 1) * VOCAB);
+      const isMasked = batch.responseMask[row] === 0;
+      t.is(
+        of(kept).every((x) => x === 7),
+        isMasked,
+      );
+      t.is(
+        of(zeros).every((x) => x === 0),
+        isMasked || row === skipped,
+      );
+      if (!isMasked) t.deepEqual(of(kept), of(zeros));
+      t.is(
+        of(gradMaskedLogits as Logits).every((x) => x === 0),
+        isMasked || row === skipped,
+      );
+    }
+  }
+});
+
 test("a constant masked branch has no gradient", (t) => {
   const call = { ...whole(), states: STATES(), gradients: { gradKl: ones() } };
   const { gradLogits } = tokenStatsGrad(call);
@@ -283,6 +316,27 @@ const REFUSED: readonly (readonly [act: () => unknown, code: string, message: st
     () => finishTokenStats({ ...whole(), states: STATES(), hasMasked: false }),
     "ERR_ARGUMENT",
     "[finishTokenStats] expected hasMasked to be true, as logits come with maskedLogits, received false",
+  ],
+  [
+    () =>
+      tokenStatsGrad({
+        ...whole(),
+        states: STATES(),
+        gradients: { gradKl: ones() },
+        gradsZeroed: true,
+      }),
+    "ERR_ARGUMENT",
+    "[tokenStatsGrad] expected gradsZeroed only with memory for gradients, received none",
+  ],
+  [
+    () => {
+      const { logits, ...rest } = whole();
+      const memory = { gradLogits: logits, gradsZeroed: true };
+      const gradients = { gradKl: ones() };
+      return tokenStatsGrad({ ...rest, logits, states: STATES(), gradients, ...memory });
+    },
+    "ERR_ARGUMENT",
+    "[tokenStatsGrad] expected either gradLogits over its logits or gradsZeroed, received both",
   ],
   [
     () => tokenStatsGrad({ ...whole(), states: STATES(), gradients: {} }),

@@ -1,6 +1,6 @@
 /** tokenStats and its two shorthands: what they give, their gradients through the tape, and the memory these go to. */
 import test from "ava";
-import { backward, backwardAsync, grad, valueAndGrad } from "../../lib/autograd/grad.js";
+import { backward, backwardAsync, grad, gradAsync, valueAndGrad } from "../../lib/autograd/grad.js";
 import {
   selectiveLogSoftmax,
   selectiveLogSoftmaxAsync,
@@ -327,6 +327,31 @@ test("the value of a function comes with its gradient", (t) => {
   t.is(value.item(), mixture(tokenStats(optionsOf(batch))).item());
   close(t, own, expectedOf(batch).gradLogits);
   close(t, masked, expectedOf(batch).gradMaskedLogits);
+});
+
+test("memory for gradients that is zero already keeps what its rows with mask 0 hold", async (t) => {
+  const batch = engineBatch({ vocabSize: 50 });
+  const f = (z: Logits, zm: Logits) =>
+    mixture(tokenStats({ ...optionsOf(batch), logits: z, maskedLogits: zm }));
+  const marked = (value: number) => {
+    const memory = tensor(new Float32Array(12 * 50).fill(value), { shape: [12, 50] });
+    return { out: [memory, undefined], gradsZeroed: value === 7 };
+  };
+  const [expected] = grad(f, marked(3))(batch.logits, batch.maskedLogits);
+  for (const [own, masked] of [
+    grad(f, marked(7))(batch.logits, batch.maskedLogits),
+    await gradAsync(f, marked(7))(batch.logits, batch.maskedLogits),
+  ]) {
+    const kept = elementsOf(expected).map((x, i) =>
+      batch.responseMask[Math.floor(i / 50)] === 0 ? 7 : x,
+    );
+    t.deepEqual(elementsOf(own), kept);
+    close(t, masked, expectedOf(batch).gradMaskedLogits);
+  }
+  t.throws(() => grad(f, { gradsZeroed: true }), {
+    code: "ERR_ARGUMENT",
+    message: "[grad] expected gradsZeroed only with memory in out, received none",
+  });
 });
 
 test("bad calls are refused with the name of what is wrong", (t) => {

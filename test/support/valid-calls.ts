@@ -77,6 +77,7 @@ const gradFields = (): Fields => ({
   gradDType: "float32",
   gradLogits: memory(0),
   gradMaskedLogits: memory(0),
+  gradsZeroed: true,
 });
 const spec = (): Fields => ({ ...papo.SPEC_DEFAULTS, entropyCoef: 0.01, klLimit: 10 });
 const papoLossOptions = (): Fields => ({ ...batch(), ...spec(), denominators: denominators() });
@@ -173,7 +174,7 @@ export const CALLS: Readonly<Record<string, readonly [(fields: Fields) => unknow
       (f) => papo.backwardAsync(loss(), f),
       () => ({ gradLoss: 2, signal: undefined }),
     ],
-    grad: [addUp(papo.grad), () => ({ out: [tensor(new Float64Array(ROWS))] })],
+    grad: [addUp(papo.grad), () => ({ out: [tensor(new Float64Array(ROWS))], gradsZeroed: true })],
     gradAsync: [addUp(papo.gradAsync), () => ({ out: [], signal: undefined })],
     coefficientAt: [
       (f) => papo.coefficientAt(f as never, 3),

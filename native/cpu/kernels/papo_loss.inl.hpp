@@ -41,8 +41,8 @@ inline Status papo_loss_rows(const papo_loss::Params& params, std::size_t begin,
     if (!counts(params.mask, row)) {
       store_statistics({}, params.statistics, params.rows, row);
       store_terms({}, params.terms, params.rows, row);
-      clear_row(grad_p, params.vocab, false);
-      clear_row(grad_q, params.vocab, false);
+      clear_row(grad_p, params.vocab, params.grads_zeroed);
+      clear_row(grad_q, params.vocab, params.grads_zeroed);
       continue;
     }
     const T* p = params.logits.row<T>(row);

@@ -133,8 +133,8 @@ inline Store store_of(const TensorView& logits, const TensorView& masked_logits,
   return in_place || bytes < kLarge ? Store::plain : Store::stream;
 }
 
-/// The gradient of a row that does not count: zeros, or what was there.
+/// The gradient of a row that does not count: zeros, or `left` as it is.
 template <typename G>
-inline void clear_row(G* grad, std::size_t vocab, bool accumulate) {
-  if (grad != nullptr && !accumulate) std::memset(static_cast<void*>(grad), 0, vocab * sizeof(G));
+inline void clear_row(G* grad, std::size_t vocab, bool left) {
+  if (grad != nullptr && !left) std::memset(static_cast<void*>(grad), 0, vocab * sizeof(G));
 }

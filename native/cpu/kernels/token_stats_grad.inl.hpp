@@ -11,17 +11,14 @@ inline Status token_stats_grad_rows(const token_stats_grad::Params& params, std:
   const float inverse_temperature = params.inverse_temperature();
   const double scale = params.grad_scale * static_cast<double>(inverse_temperature);
   const bool has_masked = params.masked_logits.present();
-  const Store store = params.accumulate
-                          ? Store::add
-                          : store_of(params.logits, params.masked_logits, params.grad_logits,
-                                     params.grad_masked_logits);
+  const bool left = params.accumulate || params.grads_zeroed;
   for (std::size_t row = begin; row < end; ++row) {
     G* grad_p = params.grad_logits.present() ? params.grad_logits.row<G>(row) : nullptr;
     G* grad_q =
         params.grad_masked_logits.present() ? params.grad_masked_logits.row<G>(row) : nullptr;
     if (!counts(params.mask, row)) {
-      clear_row(grad_p, params.vocab, params.accumulate);
-      clear_row(grad_q, params.vocab, params.accumulate);
+      clear_row(grad_p, params.vocab, left);
+      clear_row(grad_q, params.vocab, left);
       continue;
     }
     const TokenStatistics statistics = load_statistics(params.statistics, params.rows, row);

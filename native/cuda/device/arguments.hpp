@@ -38,12 +38,14 @@ inline constexpr unsigned long long kRowErrorKinds = 8;
 inline constexpr unsigned long long kNoRowError = ~0ULL;
 
 /// Where gradients go; a row that does not count or that failed gets zeros (or is left, where they accumulate).
+/// `zeroed`: rows that do not count hold zeros already and are not written.
 struct Gradients {
   DType dtype = DType::float32;  ///< of both: that of the logits, or float32
   void* grad_logits = nullptr;   ///< [rows, vocab] or null; may be the logits' own memory
   void* grad_masked_logits = nullptr;
   std::int64_t row_pitch = 0;
   std::int64_t masked_row_pitch = 0;
+  bool zeroed = false;
 
   PAPO_HD bool any() const { return grad_logits != nullptr || grad_masked_logits != nullptr; }
 };

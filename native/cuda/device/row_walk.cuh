@@ -201,12 +201,14 @@ PAPO_DEV void block_divergence(const Op& op, unsigned row, const RowsOf& rows_of
   if (warp_index() == 0) load_pair(pairs, 2, kWarps, kl, reverse_kl);
 }
 
-/// A row that does not count: zeros, and nothing is read.
+/// A row that does not count: zeros, unless they are there already, and nothing is read.
 template <typename T, typename Op>
 PAPO_DEV void skip_row(const Op& op, std::int64_t row, const RowPart<T>& part, unsigned rank) {
   if constexpr (Op::kGradients) {
-    clear_gradient<T>(op.template gradient_p<T>(row, part.cut), part.cut, part.slice, part.edge);
-    clear_gradient<T>(op.template gradient_q<T>(row, part.cut), part.cut, part.slice, part.edge);
+    if (!op.gradients_are_zeroed()) {
+      clear_gradient<T>(op.template gradient_p<T>(row, part.cut), part.cut, part.slice, part.edge);
+      clear_gradient<T>(op.template gradient_q<T>(row, part.cut), part.cut, part.slice, part.edge);
+    }
   }
   if (rank == 0 && dev::thread_index() == 0) op.skip(row);
 }

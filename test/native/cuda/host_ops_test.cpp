@@ -89,6 +89,45 @@ TEST_CASE("gradients may take the place of their logits") {
   check_same(host);
 }
 
+TEST_CASE(
+    "gradients that are zero already are left alone where rows do not count, by both engines") {
+  const FreshMachine machine;
+  HostLoss host;
+  host.mask = {0, 1, 0, 0, 1};
+  host.call.attributes[loss::kGradsZeroed] = 1;
+  check_same(host);
+  const auto untouched = [&](const std::vector<float>& matrix) {
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < matrix.size(); ++i) {
+      const bool counted = host.mask[i / kPitch] != 0 && i % kPitch < kVocab;
+      // A HostLoss's gradients begin as -1.
+      wrong += (matrix[i] == -1) == counted;
+    }
+    return wrong == 0;
+  };
+  CHECK(untouched(host.grad_logits));
+  CHECK(untouched(host.grad_masked_logits));
+
+  // Also after a failure.
+  host.logits[4 * kPitch] = NAN;
+  const OnDevice there(host.call, 1);
+  CHECK_FALSE(there.run().ok());
+  CHECK_FALSE(host.run().ok());
+  for (const std::vector<float>& matrix :
+       {host.grad_logits, there.matrix(there.call.outputs[loss::kGradLogits])}) {
+    CHECK(untouched(matrix));
+    CHECK(matrix[kPitch] == 0);
+    CHECK(matrix[4 * kPitch + kVocab - 1] == 0);
+  }
+
+  host.call.outputs[loss::kGradLogits].data = host.logits.data();
+  const Status refused = host.run();
+  CHECK(refused.code() == Code::argument);
+  CHECK(refused.message() ==
+        "[papoLoss] expected gradLogits in memory of its own where gradsZeroed is said, received "
+        "that of its logits");
+}
+
 TEST_CASE("token_stats on a device gives what the CPU gives, and marks rows it is told to skip") {
   const FreshMachine machine;
   HostLoss host;

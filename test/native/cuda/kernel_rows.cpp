@@ -91,6 +91,7 @@ struct GradientMemory {
     at_p = make(wanted.p, wanted.place_p, upload.p, p);
     at_q = make(wanted.q && rows.masked, wanted.place_q, upload.q, q);
     gradients.dtype = wanted.dtype;
+    gradients.zeroed = wanted.zeroed;
     if (at_p != nullptr) {
       gradients.grad_logits = at_p->data();
       gradients.row_pitch = at_p->pitch();

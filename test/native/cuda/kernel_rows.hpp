@@ -80,6 +80,7 @@ struct GradientsWanted {
   bool p = true;
   bool q = true;
   bool in_place = false;
+  bool zeroed = false;  ///< as Gradients has it; rows that do not count keep their NaN
   Place place_p, place_q;
 };
 

@@ -178,6 +178,37 @@ TEST_CASE("every form of the objective, and each gradient alone") {
   }
 }
 
+TEST_CASE(
+    "of gradients that are zero already, rows that do not count are not written, on any walk") {
+  for (const auto& [dtype, gradient_dtype] : kPairs) {
+    Rows rows(dtype, 3, 1003, true, 16);
+    rows.place_p = rows.place_q = {1, 2};
+    rows.mask = {0, 1, 0};
+    const Objective objective(rows, 17);
+    GradientsWanted wanted = gradients_in(gradient_dtype);
+    for (const Choice& choice : every_choice()) {
+      CAPTURE(describe(choice));
+      wanted.zeroed = false;
+      const Loss zeros = loss_of(rows, objective, wanted, choice);
+      wanted.zeroed = true;
+      const Loss kept = loss_of(rows, objective, wanted, choice);
+      CHECK(kept.statistics == zeros.statistics);
+      CHECK(kept.terms == zeros.terms);
+      for (const auto& [ours, theirs] :
+           {std::pair{&kept.grad_p, &zeros.grad_p}, {&kept.grad_q, &zeros.grad_q}}) {
+        std::size_t wrong = 0;
+        for (std::size_t i = 0; i < ours->size(); ++i) {
+          const bool counted = rows.mask[i / rows.vocab] != 0;
+          // A fresh matrix is full of NaN.
+          wrong += counted ? (*ours)[i] != (*theirs)[i] : !std::isnan((*ours)[i]);
+          wrong += !counted && (*theirs)[i] != 0;
+        }
+        CHECK(wrong == 0);
+      }
+    }
+  }
+}
+
 TEST_CASE("what is optional may be absent") {
   for (const bool masked : {false, true}) {
     const Rows rows(DType::float32, 3, 800, masked, 9);

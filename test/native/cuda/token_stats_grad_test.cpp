@@ -195,6 +195,14 @@ TEST_CASE("rows that do not count get zeros, and their logits and statistics are
       CHECK(got.grad_p[v] == 0);
       CHECK(got.grad_q[2 * rows.vocab + v] == 0);
     }
+    // Where zeros are there already nothing is written, and what is there in truth is NaN.
+    wanted.zeroed = true;
+    const Loss kept = walk_up(rows, cotangents_of(rows, kEvery), wanted);
+    for (std::size_t v = 0; v < rows.vocab; ++v) {
+      CHECK(std::isnan(kept.grad_p[v]));
+      CHECK(kept.grad_p[rows.vocab + v] == got.grad_p[rows.vocab + v]);
+      CHECK(std::isnan(kept.grad_q[2 * rows.vocab + v]));
+    }
   }
 }
 
