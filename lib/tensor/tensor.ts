@@ -56,9 +56,6 @@ export const TENSOR_OPTIONS: readonly (keyof TensorInit)[] = [
   "requiresGrad",
 ];
 
-const FACTS = ["dtype", "shape", "rows", "columns", "rowPitch", "device"] as const;
-const LASTING: PropertyDescriptor = { writable: false, configurable: false };
-
 /** Stands for memory that is to be made: zeros on the host, uninitialised on a device. */
 export const FRESH: unique symbol = Symbol("fresh memory");
 
@@ -95,10 +92,8 @@ export class Tensor<D extends DType = DType, R extends number = number> {
   /** Elements from the start of one row to the start of the next, at least `columns`. */
   readonly rowPitch: number;
   readonly device: Device;
-  /** Whether ops on this tensor are recorded and `backward` gives it a gradient. */
-  requiresGrad: boolean;
-  /** The gradient `backward` left here; where one is already here, `backward` adds to it. */
-  grad: Tensor<DType, R> | undefined = undefined;
+  #requiresGrad: boolean;
+  #grad: Tensor<DType, R> | undefined = undefined;
   readonly #storage: HostStorage<D> | DeviceStorage;
 
   /** Use `tensor()`, whose result knows its dtype and rank. */
@@ -119,10 +114,10 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     this.rows = extent.rows;
     this.columns = extent.columns;
     this.rowPitch = extent.rowPitch;
-    this.requiresGrad = checkRequiresGrad(where, requiresGrad, this.dtype);
+    this.#requiresGrad = checkRequiresGrad(where, requiresGrad, this.dtype);
     this.#storage = made ?? this.#memory(where, data);
-    // Nobody checks them again, so they stay what they were checked to be, in plain JavaScript too.
-    for (const fact of FACTS) Object.defineProperty(this, fact, LASTING);
+    // Nobody checks its facts again, so they stay what they were checked to be, in plain JavaScript too.
+    Object.freeze(this);
   }
 
   /** A tensor is what has its memory: neither a proxy of one nor an object of its prototype has. */
@@ -130,6 +125,25 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     if (typeof value !== "object" || value === null || !(#storage in value)) return false;
     // biome-ignore lint/complexity/noThisInStatic: a subclass asks about itself
     return Function.prototype[Symbol.hasInstance].call(this, value);
+  }
+
+  /** Whether ops on this tensor are recorded and `backward` gives it a gradient. */
+  get requiresGrad(): boolean {
+    // A forged tensor has none of its own, and is for the checks to refuse.
+    return #requiresGrad in this && this.#requiresGrad;
+  }
+
+  set requiresGrad(value: boolean) {
+    this.#requiresGrad = value;
+  }
+
+  /** The gradient `backward` left here; where one is already here, `backward` adds to it. */
+  get grad(): Tensor<DType, R> | undefined {
+    return #grad in this ? this.#grad : undefined;
+  }
+
+  set grad(value: Tensor<DType, R> | undefined) {
+    this.#grad = value;
   }
 
   /** Number of elements that count. */
