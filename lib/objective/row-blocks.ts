@@ -203,11 +203,11 @@ export class RowBlockEvaluation {
       where,
       logits,
       maskedLogits,
-      tokenIds: data.tokenIds.subarray(start, end),
-      oldLogProbs: data.oldLogProbs?.subarray(start, end),
-      refLogProbs: data.refLogProbs?.subarray(start, end),
-      maskedLogProbs: data.maskedLogProbs?.subarray(start, end),
-      advantages: data.advantages.subarray(start, end),
+      tokenIds: part(data.tokenIds, start, end),
+      oldLogProbs: data.oldLogProbs && part(data.oldLogProbs, start, end),
+      refLogProbs: data.refLogProbs && part(data.refLogProbs, start, end),
+      maskedLogProbs: data.maskedLogProbs && part(data.maskedLogProbs, start, end),
+      advantages: part(data.advantages, start, end),
       responseMask,
       weights,
       entropyWeights,
@@ -223,9 +223,9 @@ export class RowBlockEvaluation {
 
   #masked(start: number, end: number) {
     return {
-      responseMask: this.#mask?.subarray(start, end),
-      weights: this.#weights.subarray(start, end),
-      entropyWeights: this.#entropyWeights.subarray(start, end),
+      responseMask: this.#mask && part(this.#mask, start, end),
+      weights: part(this.#weights, start, end),
+      entropyWeights: part(this.#entropyWeights, start, end),
     };
   }
 
@@ -239,9 +239,10 @@ export class RowBlockEvaluation {
       const received = hasMaskedLogits ? "them after blocks without" : "a block without";
       throw expected("ERR_ARGUMENT", where, "maskedLogits in every block or in none", received);
     }
-    this.#measured ??= this.#measuredWith(hasMaskedLogits);
+    const measured = this.#measured ?? this.#measuredWith(hasMaskedLogits);
     const constantMasked = this.#data.maskedLogProbs !== undefined;
-    checkMeasured(where, this.#spec, this.#coefficients, this.#measured, constantMasked);
+    checkMeasured(where, this.#spec, this.#coefficients, measured, constantMasked);
+    this.#measured = measured;
     this.#hasMaskedLogits = hasMaskedLogits;
   }
 
@@ -320,6 +321,11 @@ export class RowBlockEvaluation {
     disposeAll(args.fresh);
     return inBatchRows(error, start);
   }
+}
+
+/** Rows `start` to `end` of a [rows] array, which is itself where that is all of it. */
+function part<A extends Float64Array | Int32Array>(rows: A, start: number, end: number): A {
+  return end - start === rows.length ? rows : (rows.subarray(start, end) as A);
 }
 
 function copyLines(

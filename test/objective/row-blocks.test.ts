@@ -125,6 +125,16 @@ test("a missing branch is refused by the first block", (t) => {
   t.throws(() => begin().add(alone), { code: "ERR_ARGUMENT", message: /maskedLogits \(or kl/ });
 });
 
+test("a first block that was refused for its missing branch may come again with it", (t) => {
+  const whole = begin();
+  const { maskedLogits, ...without } = block(0, BATCH.rows);
+  t.throws(() => whole.add(without), { code: "ERR_ARGUMENT", message: /maskedLogits/ });
+  whole.add({ ...without, maskedLogits });
+  const again = begin();
+  again.add(block(0, BATCH.rows));
+  t.deepEqual(whole.finish(), again.finish());
+});
+
 test("after finish there are no more blocks and no second finish", (t) => {
   const evaluation = begin();
   for (const [start, end] of BLOCKS) evaluation.add(block(start, end));
