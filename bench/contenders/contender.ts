@@ -1,37 +1,57 @@
-/** What a contender is: one process that evaluates the loss and both gradients of one batch, again and again. */
-import type { Batch, InputDType } from "../cases.js";
+/** What the runner and its contenders agree on: what is set up, what one evaluation is, and what a peer is. */
+import type { Batch } from "../cases.js";
+import type { Operation, Outputs } from "../result.js";
 
-/** Gradients of the last run, [rows, vocab] without pitch. */
-export interface Gradients {
-  readonly gradLogits: ArrayLike<number>;
-  readonly gradMaskedLogits: ArrayLike<number>;
+/** What a contender computed in its last run, for comparison with float64; what it does not give is left out. */
+export interface Results {
+  readonly loss?: number;
+  /** [rows], nats. */
+  readonly logProbs?: ArrayLike<number>;
+  readonly entropy?: ArrayLike<number>;
+  readonly kl?: ArrayLike<number>;
+  /** [rows, vocab] without pitch. */
+  readonly gradLogits?: ArrayLike<number>;
+  readonly gradMaskedLogits?: ArrayLike<number>;
+}
+
+export interface Setting {
+  readonly operation: Operation;
+  readonly dtype: "float32" | "float16" | "bfloat16";
+  readonly outputs: Outputs;
+  readonly threads: number;
 }
 
 export interface Evaluation {
   /** Before every run, outside the measured time. */
-  prepare?(): void;
-  /** Loss and both gradients, complete when it returns. Gives the loss. */
-  run(): number;
-  gradients(): Gradients;
+  prepare?(): void | Promise<void>;
+  /** One evaluation, complete when it returns or settles. A number is its own measure of the time, seconds (work in another process). */
+  run(): void | number | Promise<void | number>;
+  results(): Results | Promise<Results>;
   /** Bytes of outputs that a run allocates anew; 0 where they were allocated, and touched, before. */
   readonly freshOutputBytes: number;
-}
-
-export interface Variant {
-  readonly dtype: InputDType;
-  readonly inPlace: boolean;
+  /** Process whose resident memory counts, where it is not this one. */
+  readonly pid?: number;
+  close?(): void | Promise<void>;
 }
 
 /** Sets up everything that is not the evaluation: inputs in the library's own memory, outputs where it takes them. */
-export type SetUp = (batch: Batch, variant: Variant) => Evaluation | Promise<Evaluation>;
+export type SetUp = (batch: Batch, setting: Setting) => Evaluation | Promise<Evaluation>;
 
-export interface Contender {
+/** A peer: another engine on which the same loss is written. */
+export interface Peer {
   readonly name: string;
   readonly label: string;
-  readonly rows: number;
-  readonly threads: 1 | "all";
-  readonly variant: Variant;
-  /** Outputs: where they are, for the table. */
-  readonly outputs: string;
-  readonly setUp: () => Promise<SetUp>;
+  /** Operations it can do; papo's "forward" is log-probs, both entropies, both KLs and the loss. */
+  readonly operations: readonly Operation[];
+  /** Numbers of threads it can be held to. */
+  readonly threads: "one" | "any";
+  /** Most logits (rows · vocab) it can hold, or reach in reasonable time, for an operation; with the reason, for the table. */
+  largest(operation: Operation): { readonly logits: number; readonly reason: string } | undefined;
+  /** Undefined if it can run here, else the reason why not ("not installed: npm ci --prefix bench/peers", "no Python with torch was found"). */
+  absent(): Promise<string | undefined>;
+  version(): Promise<string>;
+  readonly setUp: SetUp;
+  /** Environment of the process it lives in (thread counts, allocator settings). */
+  environment?(setting: Setting): Readonly<Record<string, string>>;
 }
+// bench/contenders/peers.ts (B2) exports `PEERS: readonly Peer[]`.
