@@ -1,4 +1,6 @@
-/** What is measured: one objective, the sizes, and a seeded batch that every contender makes for itself. */
+/** What is evaluated: one objective, and seeded batches that every contender makes for itself, of any size within seconds. */
+import { toBfloat16, toFloat16 } from "../lib/index.js";
+import type { Row } from "./result.js";
 
 /** Columns of the logits of Qwen2.5-VL-3B. */
 export const VOCAB = 151_936;
@@ -23,81 +25,253 @@ export const OBJECTIVE = {
   denominatorEpsilon: 0,
 } as const;
 
-export type InputDType = "float32" | "bfloat16";
+export type InputDType = Row["dtype"];
+/** Logits as numbers, or the bits of 16-bit ones. */
+export type LogitsArray = Float32Array | Uint16Array;
+
+/**
+ * What the logits look like.
+ *
+ * - `plain`          as a trained model gives them: noise of spread 2 and one peak that holds about half of the mass;
+ *                    the masked policy is the same with some noise more
+ * - `near-equal`     a masked policy that differs by 1e-4
+ * - `denormals`      all but the peak lie 85 to 103 below it: probabilities and gradients are denormal numbers, or none
+ * - `minus infinity` every second column, as constrained decoding leaves them
+ * - `lowest`         the same with float32's lowest number
+ * - `ascending`      each logit above the one before it, over 60 nats: the worst case of a lazily shifted softmax
+ */
+export const DISTRIBUTIONS = [
+  "plain",
+  "near-equal",
+  "denormals",
+  "minus infinity",
+  "lowest",
+  "ascending",
+] as const;
+export type Distribution = (typeof DISTRIBUTIONS)[number];
 
 /** The arguments of one loss, in plain arrays. */
-export interface Batch {
+export interface Batch<L extends LogitsArray = Float32Array> {
   readonly rows: number;
   readonly vocab: number;
   /** [rows, vocab] */
-  readonly logits: Float32Array;
-  readonly maskedLogits: Float32Array;
+  readonly logits: L;
+  readonly maskedLogits: L;
   /** [rows] */
   readonly tokenIds: Int32Array;
   readonly oldLogProbs: Float64Array;
   readonly refLogProbs: Float64Array;
   readonly advantages: Float64Array;
+  /** Absent where every row counts. */
+  readonly responseMask?: Int32Array;
 }
 
-/**
- * Logits as a trained model gives them: noise of spread 2 with one peak per row that holds about half of the mass,
- * and the same with some noise more where the image is hidden. Equal for equal sizes; the first rows of a larger batch are
- * those of a smaller one.
- */
-export function makeBatch(rows: number, vocab: number): Batch {
-  const logits = new Float32Array(rows * vocab);
-  const maskedLogits = new Float32Array(rows * vocab);
-  const batch: Batch = {
+/** Rows that are drawn; later ones repeat them, rotated by some columns, which costs no more than a copy. */
+const DRAWN_ROWS = 16;
+/** Columns by which each repetition is rotated further; prime, so that none is met twice soon. */
+const ROTATION = 4099;
+
+/** A batch; equal for equal arguments, and the first rows of a larger one are those of a smaller one. */
+export function makeBatch(
+  rows: number,
+  vocab: number,
+  distribution: Distribution = "plain",
+): Batch<Float32Array> {
+  return batchOf(
+    rows,
+    vocab,
+    distribution,
+    (length) => new Float32Array(length),
+    (drawn) => drawn,
+  );
+}
+
+/** The same, its logits rounded to a 16-bit dtype. */
+export function makeHalfBatch(
+  rows: number,
+  vocab: number,
+  dtype: "float16" | "bfloat16",
+  distribution: Distribution = "plain",
+): Batch<Uint16Array> {
+  const round = (drawn: Float32Array) => {
+    if (dtype === "bfloat16") return toBfloat16(drawn);
+    // Where Node knows float16, it is an array of such numbers; their bits are wanted.
+    const { buffer, byteOffset, length } = toFloat16(drawn);
+    return new Uint16Array(buffer, byteOffset, length);
+  };
+  return batchOf(rows, vocab, distribution, (length) => new Uint16Array(length), round);
+}
+
+function batchOf<L extends LogitsArray>(
+  rows: number,
+  vocab: number,
+  distribution: Distribution,
+  allocate: (length: number) => L,
+  round: (drawn: Float32Array) => L,
+): Batch<L> {
+  const drawn = draw(Math.min(rows, DRAWN_ROWS), vocab, distribution);
+  const [seeing, hidden] = [round(drawn.logits), round(drawn.maskedLogits)];
+  const [logits, maskedLogits] = [allocate(rows * vocab), allocate(rows * vocab)];
+  const tokenIds = new Int32Array(rows);
+  const oldLogProbs = new Float64Array(rows);
+  const refLogProbs = new Float64Array(rows);
+  const advantages = new Float64Array(rows);
+  const bell = bellTable();
+  const random = xorshift(77);
+  for (let row = 0; row < rows; row++) {
+    const source = row % DRAWN_ROWS;
+    const repetition = Math.floor(row / DRAWN_ROWS);
+    // An ascending row would not be one if it were rotated.
+    const shift = distribution === "ascending" ? 0 : (repetition * ROTATION) % vocab;
+    rotate(seeing, source * vocab, logits, row * vocab, vocab, shift);
+    rotate(hidden, source * vocab, maskedLogits, row * vocab, vocab, shift);
+    const logProb = drawn.logProbs[source] as number;
+    tokenIds[row] = ((drawn.tokenIds[source] as number) + shift) % vocab;
+    oldLogProbs[row] = logProb + 0.2 * (bell[random() & 0xffff] as number);
+    refLogProbs[row] = logProb + 0.1 * (bell[random() & 0xffff] as number);
+    advantages[row] = bell[random() & 0xffff] as number;
+  }
+  return {
     rows,
     vocab,
     logits,
     maskedLogits,
-    tokenIds: new Int32Array(rows),
-    oldLogProbs: new Float64Array(rows),
-    refLogProbs: new Float64Array(rows),
-    advantages: new Float64Array(rows),
+    tokenIds,
+    oldLogProbs,
+    refLogProbs,
+    advantages,
   };
-  const bell = bellTable();
+}
+
+/** Copies one row so that its column v becomes column v + shift. */
+function rotate<L extends LogitsArray>(
+  from: L,
+  start: number,
+  to: L,
+  target: number,
+  length: number,
+  shift: number,
+): void {
+  to.set(from.subarray(start, start + length - shift), target + shift);
+  to.set(from.subarray(start + length - shift, start + length), target);
+}
+
+interface Drawn {
+  readonly logits: Float32Array;
+  readonly maskedLogits: Float32Array;
+  readonly tokenIds: Int32Array;
+  readonly logProbs: Float64Array;
+}
+
+function draw(rows: number, vocab: number, distribution: Distribution): Drawn {
+  const logits = new Float32Array(rows * vocab);
+  const maskedLogits = new Float32Array(rows * vocab);
+  const tokenIds = new Int32Array(rows);
+  const logProbs = new Float64Array(rows);
+  const pair = pairOf(distribution, vocab);
   for (let row = 0; row < rows; row++) {
     const random = xorshift(row + 1);
     const start = row * vocab;
-    for (let v = start; v < start + vocab; v++) {
-      const bits = random();
-      const x = bell[bits & 0xffff] as number;
-      logits[v] = 2 * x;
-      maskedLogits[v] = 2 * x + 0.5 * (bell[bits >>> 16] as number);
+    for (let v = 0; v < vocab; v++) pair(logits, maskedLogits, start + v, random(), v);
+    const token = distribution === "ascending" ? vocab - 1 : random() % vocab;
+    if (distribution !== "ascending") {
+      logits[start + token] = PEAK;
+      maskedLogits[start + token] = distribution === "near-equal" ? PEAK : PEAK - 1;
     }
-    const token = random() % vocab;
-    logits[start + token] = 14;
-    maskedLogits[start + token] = 13;
-    const logProb = 14 - logSumExp(logits.subarray(start, start + vocab));
-    batch.tokenIds[row] = token;
-    batch.oldLogProbs[row] = logProb + 0.2 * (bell[random() & 0xffff] as number);
-    batch.refLogProbs[row] = logProb + 0.1 * (bell[random() & 0xffff] as number);
-    batch.advantages[row] = bell[random() & 0xffff] as number;
+    tokenIds[row] = token;
+    const own = logits.subarray(start, start + vocab);
+    logProbs[row] = (logits[start + token] as number) - logSumExp(own);
   }
-  return batch;
+  return { logits, maskedLogits, tokenIds, logProbs };
 }
 
-/** The first `rows` rows as a batch of their own; shares the memory. */
-export function firstRows(batch: Batch, rows: number): Batch {
-  const { vocab } = batch;
+const PEAK = 14;
+const LOWEST = -3.4028234663852886e38;
+
+type Pair = (
+  seeing: Float32Array,
+  hidden: Float32Array,
+  at: number,
+  bits: number,
+  column: number,
+) => void;
+
+/** What writes one logit of each policy from 32 random bits. */
+function pairOf(distribution: Distribution, vocab: number): Pair {
+  const bell = bellTable();
+  const plain: Pair = (seeing, hidden, at, bits) => {
+    const x = bell[bits & 0xffff] as number;
+    seeing[at] = 2 * x;
+    hidden[at] = 2 * x + 0.5 * (bell[bits >>> 16] as number);
+  };
+  const holes =
+    (hole: number): Pair =>
+    (seeing, hidden, at, bits, column) => {
+      if (column % 2 === 0) return plain(seeing, hidden, at, bits, column);
+      seeing[at] = hole;
+      hidden[at] = hole;
+    };
+  switch (distribution) {
+    case "plain":
+      return plain;
+    case "near-equal":
+      return (seeing, hidden, at, bits) => {
+        const x = bell[bits & 0xffff] as number;
+        seeing[at] = 2 * x;
+        hidden[at] = 2 * x + 1e-4 * (bell[bits >>> 16] as number);
+      };
+    case "denormals":
+      return (seeing, hidden, at, bits) => {
+        seeing[at] = PEAK - 85 - (18 * (bits & 0xffff)) / 65_536;
+        hidden[at] = PEAK - 86 - (18 * (bits >>> 16)) / 65_536;
+      };
+    case "minus infinity":
+      return holes(Number.NEGATIVE_INFINITY);
+    case "lowest":
+      return holes(LOWEST);
+    case "ascending":
+      return (seeing, hidden, at, _bits, column) => {
+        seeing[at] = (60 * column) / vocab - 46;
+        hidden[at] = (60 * column) / vocab - 45;
+      };
+  }
+}
+
+/** The mask of a batch of which `padding` of the rows do not count, spread over it evenly; undefined for none. */
+export function paddingMask(rows: number, padding: number): Int32Array | undefined {
+  if (padding === 0) return undefined;
+  return Int32Array.from({ length: rows }, (_, row) =>
+    Math.floor((row + 1) * padding) > Math.floor(row * padding) ? 0 : 1,
+  );
+}
+
+/** Some rows as a batch of their own; shares the memory. */
+export function slice<L extends LogitsArray>(
+  batch: Batch<L>,
+  start: number,
+  rows: number,
+): Batch<L> {
+  const { vocab, responseMask } = batch;
+  const end = start + rows;
   return {
     rows,
     vocab,
-    logits: batch.logits.subarray(0, rows * vocab),
-    maskedLogits: batch.maskedLogits.subarray(0, rows * vocab),
-    tokenIds: batch.tokenIds.subarray(0, rows),
-    oldLogProbs: batch.oldLogProbs.subarray(0, rows),
-    refLogProbs: batch.refLogProbs.subarray(0, rows),
-    advantages: batch.advantages.subarray(0, rows),
+    logits: batch.logits.subarray(start * vocab, end * vocab) as L,
+    maskedLogits: batch.maskedLogits.subarray(start * vocab, end * vocab) as L,
+    tokenIds: batch.tokenIds.subarray(start, end),
+    oldLogProbs: batch.oldLogProbs.subarray(start, end),
+    refLogProbs: batch.refLogProbs.subarray(start, end),
+    advantages: batch.advantages.subarray(start, end),
+    ...(responseMask && { responseMask: responseMask.subarray(start, end) }),
   };
 }
 
 function logSumExp(values: Float32Array): number {
+  let largest = Number.NEGATIVE_INFINITY;
+  for (const value of values) largest = Math.max(largest, value);
   let sum = 0;
-  for (const value of values) sum += Math.exp(value - 14);
-  return 14 + Math.log(sum);
+  for (const value of values) sum += Math.exp(value - largest);
+  return largest + Math.log(sum);
 }
 
 /** 65536 draws of about a standard normal (a sum of twelve uniforms), so that one draw is one look-up. */

@@ -1,127 +1,234 @@
-/** The process one contender lives in: sets up once, then runs when it is told to. */
-import { readFileSync, writeFileSync } from "node:fs";
-import { fromBfloat16, toBfloat16 } from "../lib/index.js";
-import { type Batch, firstRows, makeBatch, VOCAB } from "./cases.js";
-import type { Contender, Evaluation, Gradients } from "./contenders/contender.js";
-import { reference } from "./contenders/plain.js";
-import { CONTENDERS } from "./contenders/table.js";
+/**
+ * The process in which cases are run when the parent says so: those of one number of threads and one instruction set,
+ * which are settled once per process, or one case of a peer.
+ *
+ * Cases share inputs (by vocabulary, dtype and distribution) and output memory, so that many fit beside each other.
+ */
+import {
+  type Batch,
+  type LogitsArray,
+  makeBatch,
+  makeHalfBatch,
+  paddingMask,
+  slice,
+} from "./cases.js";
+import type { Evaluation } from "./contenders/contender.js";
+import { reserveOutputs } from "./contenders/output-memory.js";
+import { ownSetUp, peerNamed } from "./contenders/table.js";
+import { resetPeak, residentMemory } from "./memory.js";
+import type { Case } from "./plan.js";
+import type { Errors } from "./result.js";
+import { errorsOf, truthOf } from "./truth.js";
 
-/** What the parent asks for, in this order, `measure` any number of times. */
-export type Request = "setUp" | "measure" | "compare";
+/** What the parent asks for: first "begin", then, of each case, "setUp", "measure" any number of times, "finish". */
+export type Request =
+  | { readonly do: "begin"; readonly cases: readonly Case[] }
+  | { readonly do: "setUp" | "measure" | "finish"; readonly index: number };
 
 export interface SetUpReply {
   /** Peak memory of the first runs beyond inputs and outputs, bytes; undefined where the system does not tell. */
   readonly extraBytes: number | undefined;
 }
 export interface MeasureReply {
-  /** One duration per run, ms. */
-  readonly times: readonly number[];
+  /** Seconds per evaluation, the median of this round's runs. */
+  readonly time: number;
+  /** Seconds that the round took. */
+  readonly spent: number;
 }
-export interface CompareReply {
-  /** |loss − float64 loss| over a few rows. */
-  readonly lossError: number;
-  /** ‖gradient − float64 gradient‖ / ‖float64 gradient‖, both gradients together, over the same rows. */
-  readonly gradError: number;
+export interface FinishReply {
+  readonly errors: Errors;
+  readonly note: string | undefined;
 }
 
 /** Rows that the comparison with float64 reads: enough for a norm over two million elements. */
 const COMPARED_ROWS = 8;
-/** A round repeats short runs until this much time has passed, ms. */
-const ROUND_TIME = 60;
+/** A round repeats short runs until this much time has passed, seconds. */
+const ROUND_TIME = 0.03;
+/** Runs shorter than this, seconds, are timed many at once: the clock itself costs a part of a microsecond. */
+const SHORT = 1e-4;
+/** Small cases walk through so many bytes of logits, if there are as many, so that none lie in a cache. */
+const COLD_BYTES = 2 ** 28;
 
-let evaluation: Evaluation | undefined;
+interface Running {
+  readonly case: Case;
+  /** Over one batch after the other, where there are several. */
+  readonly evaluations: readonly Evaluation[];
+  turn: number;
+}
 
-async function answer(contender: Contender, request: Request) {
-  switch (request) {
+let cases: readonly Case[] = [];
+const running = new Map<number, Running>();
+const inputs = new Map<string, Batch<LogitsArray>>();
+/** What the runs of earlier cases left resident: later ones may use it again, so it counts for them too. */
+let retained = 0;
+
+async function answer(request: Request) {
+  switch (request.do) {
+    case "begin":
+      return begin(request.cases);
     case "setUp":
-      return setUp(contender);
+      return setUp(request.index);
     case "measure":
-      return measure(evaluation as Evaluation);
-    case "compare":
-      evaluation = undefined;
-      return compare(contender);
+      return measure(running.get(request.index) as Running);
+    case "finish":
+      return finish(request.index);
   }
 }
 
-async function setUp(contender: Contender): Promise<SetUpReply> {
-  const batch = makeBatch(contender.rows, VOCAB);
-  const ready = await (await contender.setUp())(batch, contender.variant);
-  evaluation = ready;
-  ready.prepare?.();
-  const before = memory("VmRSS");
-  resetPeak();
-  ready.run();
-  ready.prepare?.();
-  ready.run();
-  const peak = memory("VmHWM");
-  if (before === undefined || peak === undefined) return { extraBytes: undefined };
-  return { extraBytes: Math.max(0, peak - before - ready.freshOutputBytes) };
+function begin(all: readonly Case[]) {
+  cases = all;
+  const own = all.filter(({ contender }) => peerNamed(contender) === undefined);
+  const bytes = own
+    .filter(({ operation }) => operation === "gradients")
+    .map(({ rows, vocab, dtype }) => rows * vocab * (dtype === "float32" ? 4 : 2));
+  reserveOutputs(Math.max(0, ...bytes));
+  return {};
 }
 
-function measure(ready: Evaluation): MeasureReply {
+/** The rows of all cases on the same logits, of which each case takes the first, or some after the others. */
+function inputsOf({ vocab, dtype, distribution }: Case): Batch<LogitsArray> {
+  const key = [vocab, dtype, distribution].join();
+  let batch = inputs.get(key);
+  if (batch === undefined) {
+    const rows = cases
+      .filter((other) => [other.vocab, other.dtype, other.distribution].join() === key)
+      .reduce((most, other) => Math.max(most, other.rows), 0);
+    batch =
+      dtype === "float32"
+        ? makeBatch(rows, vocab, distribution)
+        : makeHalfBatch(rows, vocab, dtype, distribution);
+    inputs.set(key, batch);
+  }
+  return batch;
+}
+
+async function setUp(index: number): Promise<SetUpReply> {
+  const given = cases[index] as Case;
+  const all = inputsOf(given);
+  const bytes = 2 * given.rows * given.vocab * all.logits.BYTES_PER_ELEMENT;
+  const own = peerNamed(given.contender) === undefined;
+  const windows = Math.min(Math.floor(all.rows / given.rows), Math.ceil(COLD_BYTES / bytes));
+  const evaluations: Evaluation[] = [];
+  for (let i = 0; i < (own ? windows : 1); i++) {
+    const firstRow = i * given.rows;
+    evaluations.push(await evaluationOf(given, slice(all, firstRow, given.rows), firstRow));
+  }
+  running.set(index, { case: given, evaluations, turn: 0 });
+  return { extraBytes: await extraBytes(evaluations[0] as Evaluation) };
+}
+
+async function evaluationOf(
+  given: Case,
+  batch: Batch<LogitsArray>,
+  firstRow: number,
+): Promise<Evaluation> {
+  const { operation, dtype, outputs, threads, mode, distribution, contender } = given;
+  const setting = { operation, dtype, outputs, threads };
+  const peer = peerNamed(contender);
+  if (peer !== undefined) return peer.setUp(batch as Batch, setting);
+  const own = await ownSetUp(contender);
+  if (own === undefined) throw new Error(`nobody is called ${contender}`);
+  const responseMask = paddingMask(batch.rows, given.padding);
+  const padded = responseMask === undefined ? batch : { ...batch, responseMask };
+  return own(padded, { ...setting, mode, distribution, firstRow });
+}
+
+async function extraBytes(evaluation: Evaluation): Promise<number | undefined> {
+  const pid = evaluation.pid ?? "self";
+  await evaluation.prepare?.();
+  const before = residentMemory("VmRSS", pid);
+  resetPeak(pid);
+  await evaluation.run();
+  await evaluation.prepare?.();
+  await evaluation.run();
+  const peak = residentMemory("VmHWM", pid);
+  const after = residentMemory("VmRSS", pid);
+  if (before === undefined || peak === undefined || after === undefined) return undefined;
+  const extra = Math.max(0, peak - before - evaluation.freshOutputBytes) + retained;
+  if (evaluation.pid === undefined) retained += Math.max(0, after - before);
+  return extra;
+}
+
+async function measure(now: Running): Promise<MeasureReply> {
   const times: number[] = [];
-  let total = 0;
-  while (total < ROUND_TIME) {
-    ready.prepare?.();
-    const start = performance.now();
-    ready.run();
-    const time = performance.now() - start;
+  let spent = 0;
+  let many = 1;
+  while (spent < ROUND_TIME) {
+    const time = many === 1 ? await timeOfOne(now) : await timeOfMany(now, many);
     times.push(time);
-    total += time;
+    spent += time * many;
+    if (times.length === 1 && time < SHORT && isPlain(now)) many = Math.ceil((10 * SHORT) / time);
   }
-  return { times };
+  times.sort((a, b) => a - b);
+  return { time: times[times.length >> 1] as number, spent };
 }
 
-async function compare(contender: Contender): Promise<CompareReply> {
-  const batch = rounded(firstRows(makeBatch(COMPARED_ROWS, VOCAB), COMPARED_ROWS), contender);
-  const expected = reference(batch);
-  const small = await (await contender.setUp())(batch, contender.variant);
-  small.prepare?.();
-  const lossError = Math.abs(small.run() - expected.loss);
-  return { lossError, gradError: relativeError(small.gradients(), expected) };
+function next(now: Running): Evaluation {
+  const evaluation = now.evaluations[now.turn % now.evaluations.length] as Evaluation;
+  now.turn++;
+  return evaluation;
 }
 
-/** The batch as the contender's dtype holds it, so that only its arithmetic and its outputs' rounding count. */
-function rounded(batch: Batch, { variant }: Contender): Batch {
-  if (variant.dtype === "float32") return batch;
-  return {
-    ...batch,
-    logits: fromBfloat16(toBfloat16(batch.logits)),
-    maskedLogits: fromBfloat16(toBfloat16(batch.maskedLogits)),
-  };
+/** Whether runs may follow each other without anything between them. */
+function isPlain({ evaluations }: Running): boolean {
+  return evaluations.every(({ prepare }) => prepare === undefined);
 }
 
-function relativeError(actual: Gradients, expected: Gradients): number {
-  let [difference, norm] = [0, 0];
-  for (const name of ["gradLogits", "gradMaskedLogits"] as const) {
-    for (let i = 0; i < expected[name].length; i++) {
-      const right = expected[name][i] as number;
-      difference += ((actual[name][i] as number) - right) ** 2;
-      norm += right ** 2;
-    }
+async function timeOfOne(now: Running): Promise<number> {
+  const evaluation = next(now);
+  await evaluation.prepare?.();
+  const start = performance.now();
+  const running = evaluation.run();
+  const own = running instanceof Promise ? await running : running;
+  return typeof own === "number" ? own : (performance.now() - start) / 1000;
+}
+
+async function timeOfMany(now: Running, count: number): Promise<number> {
+  const start = performance.now();
+  for (let i = 0; i < count; i++) {
+    const running = next(now).run();
+    if (running instanceof Promise) await running;
   }
-  return Math.sqrt(difference / norm);
+  return (performance.now() - start) / 1000 / count;
 }
 
-/** Linux only; elsewhere the table has a dash. */
-function memory(key: "VmRSS" | "VmHWM"): number | undefined {
-  try {
-    const status = readFileSync("/proc/self/status", "utf8");
-    return Number(new RegExp(`${key}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024;
-  } catch {
-    return undefined;
+/** Ends a case: what it says of itself, and its errors on a few rows, set up anew. */
+async function finish(index: number): Promise<FinishReply> {
+  const { case: given, evaluations } = running.get(index) as Running;
+  running.delete(index);
+  const note = evaluations.map((evaluation) => evaluation.note?.()).find((text) => text);
+  for (const evaluation of evaluations) await evaluation.close?.();
+  const all = inputsOf(given);
+  const rows = slice(all, 0, Math.min(given.rows, COMPARED_ROWS));
+  const mask = paddingMask(rows.rows, given.padding);
+  const few = await evaluationOf(given, rows, 0);
+  await few.prepare?.();
+  await few.run();
+  const truth = truthFor(given, mask === undefined ? rows : { ...rows, responseMask: mask });
+  const errors = errorsOf(await few.results(), truth, mask);
+  await few.close?.();
+  return { errors, note };
+}
+
+const truths = new Map<string, ReturnType<typeof truthOf>>();
+
+function truthFor({ dtype, distribution }: Case, batch: Batch<LogitsArray>) {
+  const masked = batch.responseMask?.join("") ?? "";
+  const key = [batch.rows, batch.vocab, dtype, distribution, masked].join();
+  let truth = truths.get(key);
+  if (truth === undefined) {
+    truth = truthOf(batch, dtype);
+    truths.set(key, truth);
   }
+  return truth;
 }
 
-function resetPeak(): void {
-  try {
-    writeFileSync("/proc/self/clear_refs", "5");
-  } catch {
-    // Then the peak is that of the whole process, which is never less.
-  }
-}
-
-const contender = CONTENDERS.find(({ name }) => name === process.argv[2]) as Contender;
 process.on("message", async (request: Request) => {
-  process.send?.(await answer(contender, request));
+  try {
+    process.send?.({ reply: await answer(request) });
+  } catch (error) {
+    process.send?.({
+      failure: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+  }
 });

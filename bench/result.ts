@@ -17,6 +17,8 @@ export interface Roofline {
   readonly streamingCopy: Spread;
   readonly twoByTwo: Spread;
   readonly update: Spread;
+  /** Bytes written per second, non-temporal. */
+  readonly write: Spread;
   /** Exponentials per second from registers, by instruction set measured. */
   readonly exponentials: Readonly<Record<string, Spread>>;
 }

@@ -1,29 +1,69 @@
-/**
- * `npm run bench`: measures, prints the table, writes `bench/results/`, renews the table in README.md.
- *
- *   npm run bench                        everything
- *   npm run bench -- --only fused        contenders whose name contains a word; writes nothing
- *   npm run bench -- --rounds 31         more rounds (15)
- */
-import { parseArgs } from "node:util";
-import { CONTENDERS } from "./contenders/table.js";
-import { runExperiment } from "./measure.js";
-import { machine, save, table, updateReadme } from "./report.js";
+/** `npm run bench`: measures parts of the suite, prints their tables and writes the result. `--help` says how. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command, InvalidArgumentError } from "commander";
+import { PARTS } from "./parts/parts.js";
+import type { BenchResult, Part } from "./result.js";
+import { buildRoofline } from "./roofline/roofline.js";
+import { runSuite } from "./suite.js";
 
-const { values } = parseArgs({
-  options: { only: { type: "string" }, rounds: { type: "string", default: "15" } },
-});
-const contenders = CONTENDERS.filter(({ name }) => name.includes(values.only ?? ""));
+interface Options {
+  readonly list?: boolean;
+  readonly quick?: boolean;
+  readonly rounds?: number;
+  readonly out?: string;
+}
 
-const experiment = await runExperiment(contenders, {
-  rounds: Number(values.rounds),
-  patience: 15_000,
-  say: (line) => process.stderr.write(`${line}\n`),
-});
-const result = { date: new Date().toISOString().slice(0, 10), machine: machine(), ...experiment };
-const text = table(result);
-console.log(text);
-if (values.only === undefined) {
-  console.log(`\nwritten: ${save(result)}`);
-  if (updateReadme(text)) console.log("README.md: table renewed");
+const program = new Command("npm run bench --")
+  .description("Measures papo beside this machine's limits, and beside others.")
+  .argument("[parts...]", "parts by name; all if none is named")
+  .option("--list", "says which parts there are")
+  .option("--quick", "small sizes and few rounds, to try the suite itself")
+  .option("--rounds <n>", "rounds of every part", count)
+  .option("--out <file>", "where the JSON goes; a full run writes bench/results/ if not said")
+  .action(main);
+
+await program.parseAsync();
+
+async function main(names: readonly string[], options: Options): Promise<void> {
+  const unknown = names.filter((name) => !Object.hasOwn(PARTS, name));
+  if (unknown.length > 0) {
+    program.error(`there is no part ${unknown.join(", ")}; --list says which there are`);
+  }
+  if (options.list) return console.log(Object.keys(PARTS).join("\n"));
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  say("building the roofline");
+  buildRoofline();
+  const result = await runSuite({
+    parts: names.length > 0 ? names : Object.keys(PARTS),
+    quick: options.quick ?? false,
+    rounds: options.rounds,
+    say,
+    show,
+  });
+  const full = names.length === 0 && !options.quick && options.rounds === undefined;
+  const path = options.out ?? (full ? resultPath(result) : undefined);
+  if (path === undefined) return;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `${JSON.stringify(result, null, 1)}\n`);
+  say(`written: ${path}`);
+}
+
+function show(part: Part): void {
+  console.log(JSON.stringify(part, null, 1));
+}
+
+function resultPath({ date, machine }: BenchResult): string {
+  const cpu = machine.cpu
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "");
+  return fileURLToPath(new URL(`results/${date}-${cpu}.json`, import.meta.url));
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError("a whole number from 1 up is needed");
 }

@@ -1,6 +1,6 @@
 /** What the runner and its contenders agree on: what is set up, what one evaluation is, and what a peer is. */
-import type { Batch } from "../cases.js";
-import type { Operation, Outputs } from "../result.js";
+import type { Batch, Distribution, InputDType, LogitsArray } from "../cases.js";
+import type { Mode, Operation, Outputs } from "../result.js";
 
 /** What a contender computed in its last run, for comparison with float64; what it does not give is left out. */
 export interface Results {
@@ -16,7 +16,7 @@ export interface Results {
 
 export interface Setting {
   readonly operation: Operation;
-  readonly dtype: "float32" | "float16" | "bfloat16";
+  readonly dtype: InputDType;
   readonly outputs: Outputs;
   readonly threads: number;
 }
@@ -24,13 +24,18 @@ export interface Setting {
 export interface Evaluation {
   /** Before every run, outside the measured time. */
   prepare?(): void | Promise<void>;
-  /** One evaluation, complete when it returns or settles. A number is its own measure of the time, seconds (work in another process). */
-  run(): void | number | Promise<void | number>;
+  /**
+   * One evaluation, complete when it returns or, for a promise, settles. A number, or a promise of one, is its own measure of
+   * the time, seconds (work in another process).
+   */
+  run(): unknown;
   results(): Results | Promise<Results>;
   /** Bytes of outputs that a run allocates anew; 0 where they were allocated, and touched, before. */
   readonly freshOutputBytes: number;
   /** Process whose resident memory counts, where it is not this one. */
   readonly pid?: number;
+  /** What is worth saying of the runs, for the table. */
+  note?(): string | undefined;
   close?(): void | Promise<void>;
 }
 
@@ -55,3 +60,17 @@ export interface Peer {
   environment?(setting: Setting): Readonly<Record<string, string>>;
 }
 // bench/contenders/peers.ts (B2) exports `PEERS: readonly Peer[]`.
+
+/** What a contender of our own is told beyond a peer's setting. */
+export interface OwnSetting extends Setting {
+  readonly mode: Mode;
+  readonly distribution: Distribution;
+  /** Row of the process's output memory at which this batch's begins. */
+  readonly firstRow: number;
+}
+
+/** papo by one of its doors; several of these share a process, its inputs and its output memory. */
+export type OwnSetUp = (
+  batch: Batch<LogitsArray>,
+  setting: OwnSetting,
+) => Evaluation | Promise<Evaluation>;

@@ -2,57 +2,135 @@
 import {
   add,
   clippedSurrogate,
-  fromBfloat16,
   type Logits,
+  type Evaluation as LossEvaluation,
   mul,
+  noGrad,
+  type Objective,
   objective,
+  type PairStatistics,
   reduceTokens,
   type Scalar,
+  selectiveLogSoftmax,
   sub,
-  type Tensor,
-  tensor,
-  toBfloat16,
   tokenKl,
   tokenStats,
   valueAndGrad,
 } from "../../lib/index.js";
-import { type Batch, OBJECTIVE } from "../cases.js";
-import type { Evaluation, Gradients, Variant } from "./contender.js";
+import { type Batch, type LogitsArray, OBJECTIVE } from "../cases.js";
+import { valuesOf } from "../truth.js";
+import type { Evaluation, OwnSetting, Results, Setting } from "./contender.js";
+import { gradients, logitsTensor } from "./output-memory.js";
 
 /** One evaluation through an objective: statistics, loss and both gradients in one call of the engine. */
-export function setUpFused(batch: Batch, variant: Variant): Evaluation {
-  const { tokenIds, oldLogProbs, refLogProbs, advantages } = batch;
-  const { logits, maskedLogits, gradLogits, gradMaskedLogits } = memory(batch, variant);
-  const papo = objective(OBJECTIVE).build();
-  const memoryOptions = variant.inPlace ? { inPlace: true } : { gradLogits, gradMaskedLogits };
+export function setUpFused(batch: Batch<LogitsArray>, setting: OwnSetting): Evaluation {
+  if (setting.operation === "log-probs") return setUpLogProbs(batch, setting);
+  const call = fusedCall(batch, setting);
+  let last: LossEvaluation | undefined;
   return {
-    ...(variant.inPlace ? { prepare: restore(batch, logits, maskedLogits) } : {}),
-    run: () =>
-      papo.evaluate(
-        { logits, maskedLogits, tokenIds, oldLogProbs, refLogProbs, advantages },
-        memoryOptions,
-      ).loss,
-    gradients: () =>
-      variant.inPlace ? read(logits, maskedLogits) : read(gradLogits, gradMaskedLogits),
+    ...(call.prepare && { prepare: call.prepare }),
+    run() {
+      last = call.objective.evaluate(call.batch, call.options);
+    },
+    results: () => call.results(last as LossEvaluation),
+    freshOutputBytes: 0,
+  };
+}
+
+export interface FusedCall {
+  readonly objective: Objective;
+  readonly batch: Parameters<Objective["evaluate"]>[0];
+  readonly options: NonNullable<Parameters<Objective["evaluate"]>[1]>;
+  readonly prepare: (() => void) | undefined;
+  readonly results: (evaluation: LossEvaluation) => Results;
+}
+
+/** The arguments of one evaluation, for sync and async callers alike. */
+export function fusedCall(batch: Batch<LogitsArray>, setting: OwnSetting): FusedCall {
+  const { operation, outputs, dtype, firstRow } = setting;
+  const wanted = operation === "gradients";
+  const inPlace = outputs === "in place";
+  const [gradLogits, gradMaskedLogits] = gradients(batch, dtype, wanted ? firstRow : 0);
+  const [logits, maskedLogits] = inPlace ? [gradLogits, gradMaskedLogits] : inputs(batch, setting);
+  const zeroed = outputs === "given, zeroed";
+  const memory = inPlace
+    ? { inPlace }
+    : { gradLogits, gradMaskedLogits, ...(zeroed && { gradsZeroed: true }) };
+  const fill = () => {
+    for (const [to, from] of [
+      [gradLogits, batch.logits],
+      [gradMaskedLogits, batch.maskedLogits],
+    ] as const) {
+      if (inPlace) (to.data as LogitsArray).set(from);
+      else (to.data as LogitsArray).fill(0);
+    }
+  };
+  return {
+    objective: objective(OBJECTIVE).build(),
+    batch: { ...perRow(batch), logits, maskedLogits },
+    options: { perToken: true, ...(wanted ? memory : { gradients: false }) },
+    prepare: wanted && (inPlace || zeroed) ? fill : undefined,
+    results({ loss, tokens }) {
+      return {
+        loss,
+        ...(tokens && {
+          logProbs: tokens.logProbs.data,
+          entropy: tokens.entropy?.data as Float64Array,
+          kl: tokens.kl?.data as Float64Array,
+        }),
+        ...(wanted && written([gradLogits, gradMaskedLogits], setting)),
+      };
+    },
+  };
+}
+
+/** Log-probs of the sampled tokens under both policies and nothing else. */
+function setUpLogProbs(batch: Batch<LogitsArray>, setting: Setting): Evaluation {
+  const [logits, maskedLogits] = inputs(batch, setting);
+  const { tokenIds } = batch;
+  let logProbs: ArrayLike<number> = [];
+  return {
+    run() {
+      logProbs = selectiveLogSoftmax({ logits, tokenIds }).data;
+      selectiveLogSoftmax({ logits: maskedLogits, tokenIds });
+    },
+    results: () => ({ logProbs }),
     freshOutputBytes: 0,
   };
 }
 
 /** The same loss as a user would write another one: two walks over the vocabulary, autograd between them. */
-export function setUpComposed(batch: Batch, variant: Variant): Evaluation {
-  const { logits, maskedLogits, gradLogits, gradMaskedLogits } = memory(batch, variant);
-  const out = [gradLogits, gradMaskedLogits];
-  const evaluate = valueAndGrad((seeing: Logits, hidden: Logits) => loss(seeing, hidden, batch), {
-    out,
-  });
+export function setUpComposed(batch: Batch<LogitsArray>, setting: OwnSetting): Evaluation {
+  const [logits, maskedLogits] = inputs(batch, setting);
+  const out = gradients(batch, setting.dtype, setting.firstRow);
+  let statistics: PairStatistics | undefined;
+  const loss = (seeing: Logits, hidden: Logits): Scalar => {
+    const [scalar, stats] = composedLoss(seeing, hidden, batch);
+    statistics = stats;
+    return scalar;
+  };
+  const withGradients = valueAndGrad(loss, { out: [...out] });
+  const wanted = setting.operation === "gradients";
+  let last = 0;
   return {
-    run: () => evaluate(logits, maskedLogits)[0].data[0] as number,
-    gradients: () => read(gradLogits, gradMaskedLogits),
+    run() {
+      const value = wanted
+        ? withGradients(logits, maskedLogits)[0]
+        : noGrad(() => loss(logits, maskedLogits));
+      last = value.data[0] as number;
+    },
+    results: () => ({
+      loss: last,
+      logProbs: statistics?.logProbs.data as Float64Array,
+      entropy: statistics?.entropy.data as Float64Array,
+      kl: statistics?.kl.data as Float64Array,
+      ...(wanted && written(out, setting)),
+    }),
     freshOutputBytes: 0,
   };
 }
 
-function loss(logits: Logits, maskedLogits: Logits, batch: Batch): Scalar {
+function composedLoss(logits: Logits, maskedLogits: Logits, batch: Batch<LogitsArray>) {
   const { tokenIds, oldLogProbs, refLogProbs, advantages } = batch;
   const { clipLow, clipHigh, clipDual, reduction, denominatorEpsilon } = OBJECTIVE;
   const stats = tokenStats({ logits, maskedLogits, tokenIds });
@@ -76,43 +154,29 @@ function loss(logits: Logits, maskedLogits: Logits, batch: Batch): Scalar {
     mul(stats.entropy, OBJECTIVE.entropyCoef),
     mul(stats.maskedEntropy, OBJECTIVE.maskedEntropyCoef),
   );
-  return reduceTokens(add(seeingTerms, entropies), { reduction, denominatorEpsilon });
+  const loss = reduceTokens(add(seeingTerms, entropies), { reduction, denominatorEpsilon });
+  return [loss, stats] as const;
 }
 
-interface Memory {
-  readonly logits: Logits;
-  readonly maskedLogits: Logits;
-  readonly gradLogits: Logits;
-  readonly gradMaskedLogits: Logits;
+/** The logits as tensors over the batch's own memory. */
+function inputs(batch: Batch<LogitsArray>, { dtype }: Setting): readonly [Logits, Logits] {
+  const { rows, vocab, logits, maskedLogits } = batch;
+  return [logitsTensor(logits, rows, vocab, dtype), logitsTensor(maskedLogits, rows, vocab, dtype)];
 }
 
-/** Inputs in the variant's dtype, and outputs whose pages have been touched once, as a trainer's pool would have. */
-function memory({ rows, vocab, logits, maskedLogits }: Batch, { dtype }: Variant): Memory {
-  const shape = [rows, vocab] as const;
-  const wrap = (values: Float32Array): Logits =>
-    dtype === "float32"
-      ? tensor(values, { shape })
-      : tensor(toBfloat16(values), { shape, dtype: "bfloat16" });
-  const output = (): Logits => wrap(new Float32Array(rows * vocab).fill(1));
+function perRow({
+  tokenIds,
+  oldLogProbs,
+  refLogProbs,
+  advantages,
+  responseMask,
+}: Batch<LogitsArray>) {
+  return { tokenIds, oldLogProbs, refLogProbs, advantages, responseMask };
+}
+
+function written([seeing, hidden]: readonly [Logits, Logits], { dtype }: Setting): Results {
   return {
-    logits: wrap(logits),
-    maskedLogits: wrap(maskedLogits),
-    gradLogits: output(),
-    gradMaskedLogits: output(),
+    gradLogits: valuesOf(seeing.data as LogitsArray, dtype),
+    gradMaskedLogits: valuesOf(hidden.data as LogitsArray, dtype),
   };
-}
-
-/** Puts the logits back where the last run left gradients. */
-function restore(batch: Batch, logits: Logits, maskedLogits: Logits): () => void {
-  const [seeing, hidden] = [batch.logits.slice(), batch.maskedLogits.slice()];
-  return () => {
-    (logits.data as Float32Array).set(seeing);
-    (maskedLogits.data as Float32Array).set(hidden);
-  };
-}
-
-function read(gradLogits: Tensor, gradMaskedLogits: Tensor): Gradients {
-  const values = ({ dtype, data }: Tensor) =>
-    dtype === "bfloat16" ? fromBfloat16(data as Uint16Array) : (data as Float32Array);
-  return { gradLogits: values(gradLogits), gradMaskedLogits: values(gradMaskedLogits) };
 }

@@ -1,0 +1,220 @@
+/** The experiment: rounds that interleave all cases of a part with the machine's limits, one number per case and round. */
+import { floorOf, type Limits, workOf } from "./floor.js";
+import type { Case, PartPlan } from "./plan.js";
+import { CaseProcess, processKey } from "./processes.js";
+import type { Part, Roofline, Row } from "./result.js";
+import type { RooflineMeter } from "./roofline/roofline.js";
+import { quantile, spreadOf } from "./statistics.js";
+
+export interface ExperimentOptions {
+  readonly meter: RooflineMeter;
+  /** The engine's instruction set where a case does not say its own. */
+  readonly isa: string;
+  readonly rounds: number;
+  readonly say: (line: string) => void;
+}
+
+/** Rounds that even the slowest case takes part in. */
+const LEAST_ROUNDS = 3;
+/** A case that has used this much measured time, seconds, sits out the rounds after those. */
+const PATIENCE = 10;
+
+/** A case while it is measured. */
+interface Measured {
+  readonly case: Case;
+  /** Seconds, one number per round. */
+  readonly times: number[];
+  /** floor / time, both of the same round. */
+  readonly shares: number[];
+  readonly floors: number[];
+  total: number;
+  extraBytes: number | undefined;
+  errors: Row["errors"];
+  note: string | undefined;
+  failure: string | undefined;
+}
+
+export async function runPart(plan: PartPlan, options: ExperimentOptions): Promise<Part> {
+  const all = plan.cases.map(
+    (given): Measured => ({
+      case: given,
+      times: [],
+      shares: [],
+      floors: [],
+      total: 0,
+      extraBytes: undefined,
+      errors: undefined,
+      note: undefined,
+      failure: undefined,
+    }),
+  );
+  const limits = new Map<number, Limits[]>();
+  const groups = new Set(plan.cases.map(({ group }) => group).filter((group) => group));
+  for (const group of groups.size === 0 ? [undefined] : groups) {
+    const members = all.filter(({ case: given }) => (given.group ?? group) === group);
+    if (group !== undefined) options.say(`${plan.name}: ${group}`);
+    await runGroup(members, limits, options);
+  }
+  const failed = all.filter(({ failure }) => failure !== undefined);
+  for (const { case: given, failure } of failed) options.say(`${given.name}: ${failure}`);
+  return {
+    name: plan.name,
+    title: plan.title,
+    rooflines: [...limits].map(([threads, samples]) => rooflineOf(threads, samples)),
+    rows: all.filter(({ times }) => times.length > 0).map((done) => rowOf(plan, done, options)),
+    absent: {
+      ...plan.absent,
+      ...Object.fromEntries(
+        failed.map(({ case: given, failure }) => [given.label, firstLine(failure as string)]),
+      ),
+    },
+  };
+}
+
+async function runGroup(
+  members: readonly Measured[],
+  limits: Map<number, Limits[]>,
+  options: ExperimentOptions,
+): Promise<void> {
+  const seats = await seat(members, options);
+  try {
+    for (let round = 0; round < options.rounds; round++) {
+      const now = measureLimits(members, limits, options.meter);
+      // Every second round goes the other way, so that no case always follows the same one.
+      for (const seat of round % 2 === 0 ? seats : [...seats].reverse()) {
+        if (round < LEAST_ROUNDS || seat.measured.total < PATIENCE)
+          await takeTurn(seat, now, options);
+      }
+    }
+    for (const seat of seats) await finish(seat);
+  } finally {
+    await Promise.all([...new Set(seats.map(({ process }) => process))].map((p) => p.close()));
+  }
+}
+
+/** A case and its place in its process. */
+interface Seat {
+  readonly measured: Measured;
+  readonly process: CaseProcess;
+  readonly index: number;
+}
+
+async function seat(members: readonly Measured[], { say }: ExperimentOptions): Promise<Seat[]> {
+  const byProcess = new Map<string, Measured[]>();
+  for (const measured of members) {
+    const key = processKey(measured.case);
+    byProcess.set(key, [...(byProcess.get(key) ?? []), measured]);
+  }
+  const seats: Seat[] = [];
+  for (const [key, inside] of byProcess) {
+    say(`  setting up ${key}: ${inside.length} ${inside.length === 1 ? "case" : "cases"}`);
+    const process = new CaseProcess(inside.map((measured) => measured.case));
+    const cases = inside.map((measured) => measured.case);
+    for (const [index, measured] of inside.entries()) {
+      await orFailure(measured, async () => {
+        if (index === 0) await process.ask({ do: "begin", cases });
+        measured.extraBytes = (await process.ask({ do: "setUp", index })).extraBytes;
+      });
+      seats.push({ measured, process, index });
+    }
+  }
+  // In the order of the plan, whatever shares a process.
+  return seats.sort((a, b) => members.indexOf(a.measured) - members.indexOf(b.measured));
+}
+
+function measureLimits(
+  members: readonly Measured[],
+  limits: Map<number, Limits[]>,
+  meter: RooflineMeter,
+): ReadonlyMap<number, Limits> {
+  const now = new Map<number, Limits>();
+  for (const threads of new Set(members.map(({ case: given }) => given.threads))) {
+    const measured = meter.measure(threads);
+    now.set(threads, measured);
+    limits.set(threads, [...(limits.get(threads) ?? []), measured]);
+  }
+  return now;
+}
+
+async function takeTurn(
+  { measured, process, index }: Seat,
+  limits: ReadonlyMap<number, Limits>,
+  options: ExperimentOptions,
+): Promise<void> {
+  await orFailure(measured, async () => {
+    const { time, spent } = await process.ask({ do: "measure", index });
+    const given = measured.case;
+    const floor = floorOf(
+      workOf(given),
+      given,
+      limits.get(given.threads) as Limits,
+      given.isa ?? options.isa,
+    );
+    measured.times.push(time);
+    measured.floors.push(floor);
+    measured.shares.push(floor / time);
+    measured.total += spent;
+  });
+}
+
+async function finish({ measured, process, index }: Seat): Promise<void> {
+  await orFailure(measured, async () => {
+    const { errors, note } = await process.ask({ do: "finish", index });
+    measured.errors = errors;
+    measured.note = note;
+  });
+}
+
+/** A case that fails says why, once, and is left alone from then on; the others go on. */
+async function orFailure(measured: Measured, work: () => Promise<void>): Promise<void> {
+  if (measured.failure !== undefined) return;
+  try {
+    await work();
+  } catch (error) {
+    measured.failure = error instanceof Error ? error.message : String(error);
+  }
+}
+
+function rowOf(plan: PartPlan, measured: Measured, options: ExperimentOptions): Row {
+  const { group: _group, note, isa = options.isa, ...given } = measured.case;
+  const { bytes, exponentials, countedRows } = workOf(given);
+  const time = spreadOf(measured.times);
+  const { extraBytes, errors } = measured;
+  const notes = [note, measured.note].filter((text) => text !== undefined);
+  return {
+    part: plan.name,
+    ...given,
+    ...(given.contender.startsWith("papo") || given.contender.startsWith("call") ? { isa } : {}),
+    time,
+    bytes,
+    exponentials,
+    nsPerLogit: (time.median * 1e9) / (2 * countedRows * given.vocab),
+    bytesPerSecond: bytes / time.median,
+    floor: quantile(measured.floors, 0.5),
+    share: quantile(measured.shares, 0.5),
+    ...(extraBytes !== undefined && { extraBytes }),
+    ...(errors !== undefined && { errors }),
+    ...(notes.length > 0 && { note: notes.join("; ") }),
+  };
+}
+
+function rooflineOf(threads: number, samples: readonly Limits[]): Roofline {
+  const of = (pick: (limits: Limits) => number) => spreadOf(samples.map(pick));
+  const isas = Object.keys(samples[0]?.exponentials ?? {});
+  return {
+    threads,
+    read: of(({ read }) => read),
+    copy: of(({ copy }) => copy),
+    streamingCopy: of(({ streamingCopy }) => streamingCopy),
+    twoByTwo: of(({ twoByTwo }) => twoByTwo),
+    update: of(({ update }) => update),
+    write: of(({ write }) => write),
+    exponentials: Object.fromEntries(
+      isas.map((isa) => [isa, of(({ exponentials }) => exponentials[isa] as number)]),
+    ),
+  };
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0] as string;
+}

@@ -1,0 +1,27 @@
+/** What a call costs from JavaScript to the kernels and back, where there is next to nothing to compute. */
+import { caseOf, type PartPlan, type Scope } from "../plan.js";
+
+const STEPS = [
+  { contender: "call-tensors", label: "two tensors over arrays" },
+  { contender: "call-bridge", label: "token_stats by the binding" },
+  { contender: "call-token-stats", label: "tokenStats" },
+  { contender: "call-evaluate", label: "Objective.evaluate, forward" },
+  { contender: "call-evaluate-async", label: "Objective.evaluateAsync, forward", mode: "async" },
+] as const;
+
+export function calls({ quick, threads }: Scope): PartPlan {
+  const cases = (quick ? [32] : [32, 1024]).flatMap((vocab) =>
+    STEPS.map((step) =>
+      caseOf({
+        ...step,
+        name: `${step.contender} ${vocab}`,
+        label: `${step.label}, 1 row × ${vocab}`,
+        operation: "forward",
+        rows: 1,
+        vocab,
+        threads,
+      }),
+    ),
+  );
+  return { name: "calls", title: "Cost of a call", cases, rounds: 11, absent: {} };
+}

@@ -1,0 +1,22 @@
+/** Logits that could make a softmax slow, beside plain ones. */
+import { DISTRIBUTIONS, VOCAB } from "../cases.js";
+import { caseOf, oneAndAll, type PartPlan, type Scope, threadsLabel } from "../plan.js";
+
+export function hostile(scope: Scope): PartPlan {
+  const cases = DISTRIBUTIONS.flatMap((distribution) =>
+    (["forward", "gradients"] as const).flatMap((operation) =>
+      (scope.quick ? [1] : oneAndAll(scope)).map((threads) =>
+        caseOf({
+          name: `${distribution} ${operation} ${threads}`,
+          label: `${distribution}, ${operation === "forward" ? "forward" : "forward + gradients"}, ${threadsLabel(threads)}`,
+          operation,
+          distribution,
+          rows: scope.quick ? 16 : 128,
+          vocab: VOCAB,
+          threads,
+        }),
+      ),
+    ),
+  );
+  return { name: "hostile", title: "Hostile logits", cases, rounds: 9, absent: {} };
+}

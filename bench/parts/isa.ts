@@ -1,0 +1,26 @@
+/** Every instruction set that the engine and this machine share. */
+import { type InputDType, VOCAB } from "../cases.js";
+import { caseOf, oneAndAll, type PartPlan, type Scope, threadsLabel } from "../plan.js";
+
+export function isa(scope: Scope): PartPlan {
+  const dtypes: readonly InputDType[] = scope.quick ? ["float32"] : ["float32", "bfloat16"];
+  const cases = scope.isas.flatMap((isa) =>
+    dtypes.flatMap((dtype) =>
+      (["forward", "gradients"] as const).flatMap((operation) =>
+        (scope.quick ? [1] : oneAndAll(scope)).map((threads) =>
+          caseOf({
+            name: `${isa} ${dtype} ${operation} ${threads}`,
+            label: `${isa}, ${operation === "forward" ? "forward" : "forward + gradients"}, ${dtype}, ${threadsLabel(threads)}`,
+            operation,
+            isa,
+            dtype,
+            rows: scope.quick ? 4 : 128,
+            vocab: VOCAB,
+            threads,
+          }),
+        ),
+      ),
+    ),
+  );
+  return { name: "isa", title: "Instruction sets", cases, rounds: 9, absent: {} };
+}

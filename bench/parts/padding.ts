@@ -1,0 +1,33 @@
+/** Rows that do not count: their zero writes, and nothing where the memory is zero already. */
+import { VOCAB } from "../cases.js";
+import { type Case, caseOf, type PartPlan, type Scope } from "../plan.js";
+
+const PADDINGS = [0, 0.3, 0.7];
+
+const KINDS: readonly Pick<Case, "name" | "label" | "operation" | "outputs">[] = [
+  { name: "forward", label: "forward", operation: "forward", outputs: "none" },
+  { name: "gradients", label: "forward + gradients", operation: "gradients", outputs: "given" },
+  {
+    name: "gradients-zeroed",
+    label: "forward + gradients, zero already",
+    operation: "gradients",
+    outputs: "given, zeroed",
+  },
+];
+
+export function padding({ quick, threads }: Scope): PartPlan {
+  const cases = PADDINGS.flatMap((share) =>
+    KINDS.map((kind) =>
+      caseOf({
+        ...kind,
+        name: `${kind.name} ${share}`,
+        label: `${kind.label}, ${100 * share} % padding`,
+        rows: quick ? 20 : 500,
+        vocab: VOCAB,
+        threads,
+        padding: share,
+      }),
+    ),
+  );
+  return { name: "padding", title: "Rows that do not count", cases, rounds: 11, absent: {} };
+}
