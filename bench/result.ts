@@ -10,7 +10,7 @@ export interface Spread {
 /** The machine's limits on one number of threads, measured in the same rounds as the part's rows. */
 export interface Roofline {
   readonly threads: number;
-  /** Bytes read per second. */
+  /** Bytes read per second: the better of one stream and two in lockstep. */
   readonly read: Spread;
   /** Bytes read plus bytes written per second: memcpy; the same with non-temporal stores; two reads and two non-temporal writes in one loop; in-place update. */
   readonly copy: Spread;

@@ -79,13 +79,16 @@ Napi::Value measure(const Napi::CallbackInfo& info) {
   if (loop == "streamingCopy") moves = loops->streaming_copy;
   if (loop == "twoByTwo") moves = loops->two_by_two;
   if (loop == "update") moves = loops->update;
-  if (moves == nullptr && loop != "read") return refuse(env, "unknown loop");
+  double (*reads)(const Arrays&) = nullptr;
+  if (loop == "read") reads = loops->read;
+  if (loop == "readBoth") reads = loops->read_both;
+  if (moves == nullptr && reads == nullptr) return refuse(env, "unknown loop");
   const double seconds = seconds_of(threads, [&](std::size_t thread) {
     const Arrays part = share_of(all, thread, threads);
     if (moves != nullptr) {
       moves(part);
     } else {
-      sums[thread] = loops->read(part);
+      sums[thread] = reads(part);
     }
   });
   double sum = 0;

@@ -17,6 +17,8 @@ struct Arrays {
 struct Loops {
   /// Reads both inputs, one after the other, and gives their sum, so that nothing can be left out.
   double (*read)(const Arrays&);
+  /// The same with both inputs in one loop: two streams, as the loss has them.
+  double (*read_both)(const Arrays&);
   /// Writes both outputs with non-temporal stores.
   void (*write)(const Arrays&);
   /// Copies each input to its output with non-temporal stores, one after the other.

@@ -24,6 +24,20 @@ inline double read(const Arrays& arrays) {
   return read_one(arrays.first, arrays.size) + read_one(arrays.second, arrays.size);
 }
 
+inline double read_both(const Arrays& arrays) {
+  Vec s0 = Vec::set(0.0F);
+  Vec s1 = s0;
+  Vec s2 = s0;
+  Vec s3 = s0;
+  for (std::size_t i = 0; i < arrays.size; i += kTurn / 2) {
+    s0 = s0 + Vec::load(arrays.first + i);
+    s1 = s1 + Vec::load(arrays.second + i);
+    s2 = s2 + Vec::load(arrays.first + i + Vec::kWidth);
+    s3 = s3 + Vec::load(arrays.second + i + Vec::kWidth);
+  }
+  return sum(s0) + sum(s1) + sum(s2) + sum(s3);
+}
+
 inline void write(const Arrays& arrays) {
   const Vec one = Vec::set(1.0F);
   for (float* out : {arrays.first_out, arrays.second_out}) {
@@ -88,4 +102,5 @@ inline void exponentials(std::size_t count) {
   }
 }
 
-inline constexpr Loops kLoops = {read, write, streaming_copy, two_by_two, update, exponentials};
+inline constexpr Loops kLoops = {read,       read_both, write,       streaming_copy,
+                                 two_by_two, update,    exponentials};

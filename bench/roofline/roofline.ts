@@ -9,11 +9,11 @@ interface Moved {
   readonly seconds: number;
   /** Of the two arrays that are read, or written; a copy moves twice as much. */
   readonly bytes: number;
-  /** Of all numbers read, for `read`. */
+  /** Of all numbers read, for `read` and `readBoth`. */
   readonly sum: number;
 }
 
-type Loop = "read" | "write" | "copy" | "streamingCopy" | "twoByTwo" | "update";
+type Loop = "read" | "readBoth" | "write" | "copy" | "streamingCopy" | "twoByTwo" | "update";
 
 interface Module {
   /** Two arrays to read, two to write. */
@@ -64,7 +64,7 @@ export class RooflineMeter {
       return (times * bytes) / seconds;
     };
     return {
-      read: rate("read", 1),
+      read: Math.max(rate("read", 1), rate("readBoth", 1)),
       copy: rate("copy", 2),
       streamingCopy: rate("streamingCopy", 2),
       twoByTwo: rate("twoByTwo", 2),
