@@ -35,7 +35,7 @@ export type LogitsArray = Float32Array | Uint16Array;
  * - `plain`          as a trained model gives them: noise of spread 2 and one peak that holds about half of the mass;
  *                    the masked policy is the same with some noise more
  * - `near-equal`     a masked policy that differs by 1e-4
- * - `denormals`      all but the peak lie 85 to 103 below it: probabilities and gradients are denormal numbers, or none
+ * - `denormals`      all but two lie 85 to 103 below the peak: their probabilities and gradients are denormal, or none
  * - `minus infinity` every second column, as constrained decoding leaves them
  * - `lowest`         the same with float32's lowest number
  * - `ascending`      each logit above the one before it, over 60 nats: the worst case of a lazily shifted softmax
@@ -177,6 +177,12 @@ function draw(rows: number, vocab: number, distribution: Distribution): Drawn {
     if (distribution !== "ascending") {
       logits[start + token] = PEAK;
       maskedLogits[start + token] = distribution === "near-equal" ? PEAK : PEAK - 1;
+    }
+    if (distribution === "denormals") {
+      // A rival, or there would be no gradient but denormal ones, and no error to speak of.
+      const rival = (token + 1) % vocab;
+      logits[start + rival] = PEAK - 1;
+      maskedLogits[start + rival] = PEAK - 1;
     }
     tokenIds[row] = token;
     const own = logits.subarray(start, start + vocab);

@@ -22,11 +22,8 @@ const PATIENCE = 10;
 /** A case while it is measured. */
 interface Measured {
   readonly case: Case;
-  /** Seconds, one number per round. */
-  readonly times: number[];
-  /** floor / time, both of the same round. */
-  readonly shares: number[];
-  readonly floors: number[];
+  readonly turns: Turn[];
+  /** Seconds of all of them. */
   total: number;
   extraBytes: number | undefined;
   errors: Row["errors"];
@@ -34,13 +31,19 @@ interface Measured {
   failure: string | undefined;
 }
 
+/** One round of one case, seconds. */
+interface Turn {
+  readonly group: string | undefined;
+  readonly round: number;
+  readonly time: number;
+  readonly floor: number;
+}
+
 export async function runPart(plan: PartPlan, options: ExperimentOptions): Promise<Part> {
   const all = plan.cases.map(
     (given): Measured => ({
       case: given,
-      times: [],
-      shares: [],
-      floors: [],
+      turns: [],
       total: 0,
       extraBytes: undefined,
       errors: undefined,
@@ -53,7 +56,7 @@ export async function runPart(plan: PartPlan, options: ExperimentOptions): Promi
   for (const group of groups.size === 0 ? [undefined] : groups) {
     const members = all.filter(({ case: given }) => (given.group ?? group) === group);
     if (group !== undefined) options.say(`${plan.name}: ${group}`);
-    await runGroup(members, limits, options);
+    await runGroup(group, members, limits, options);
   }
   const failed = all.filter(({ failure }) => failure !== undefined);
   for (const { case: given, failure } of failed) options.say(`${given.name}: ${failure}`);
@@ -61,7 +64,9 @@ export async function runPart(plan: PartPlan, options: ExperimentOptions): Promi
     name: plan.name,
     title: plan.title,
     rooflines: [...limits].map(([threads, samples]) => rooflineOf(threads, samples)),
-    rows: all.filter(({ times }) => times.length > 0).map((done) => rowOf(plan, done, options)),
+    rows: all
+      .filter(({ turns }) => turns.length > 0)
+      .map((done) => rowOf(plan, done, baseOf(done, all), options)),
     absent: {
       ...plan.absent,
       ...Object.fromEntries(
@@ -72,6 +77,7 @@ export async function runPart(plan: PartPlan, options: ExperimentOptions): Promi
 }
 
 async function runGroup(
+  group: string | undefined,
   members: readonly Measured[],
   limits: Map<number, Limits[]>,
   options: ExperimentOptions,
@@ -83,7 +89,7 @@ async function runGroup(
       // Every second round goes the other way, so that no case always follows the same one.
       for (const seat of round % 2 === 0 ? seats : [...seats].reverse()) {
         if (round < LEAST_ROUNDS || seat.measured.total < PATIENCE)
-          await takeTurn(seat, now, options);
+          await takeTurn(seat, now, { group, round, isa: options.isa });
       }
     }
     for (const seat of seats) await finish(seat);
@@ -139,7 +145,7 @@ function measureLimits(
 async function takeTurn(
   { measured, process, index }: Seat,
   limits: ReadonlyMap<number, Limits>,
-  options: ExperimentOptions,
+  at: { readonly group: string | undefined; readonly round: number; readonly isa: string },
 ): Promise<void> {
   await orFailure(measured, async () => {
     const { time, spent } = await process.ask({ do: "measure", index });
@@ -148,11 +154,9 @@ async function takeTurn(
       workOf(given),
       given,
       limits.get(given.threads) as Limits,
-      given.isa ?? options.isa,
+      given.isa ?? at.isa,
     );
-    measured.times.push(time);
-    measured.floors.push(floor);
-    measured.shares.push(floor / time);
+    measured.turns.push({ group: at.group, round: at.round, time, floor });
     measured.total += spent;
   });
 }
@@ -175,10 +179,15 @@ async function orFailure(measured: Measured, work: () => Promise<void>): Promise
   }
 }
 
-function rowOf(plan: PartPlan, measured: Measured, options: ExperimentOptions): Row {
-  const { group: _group, note, isa = options.isa, ...given } = measured.case;
+function rowOf(
+  plan: PartPlan,
+  measured: Measured,
+  base: Measured | undefined,
+  options: ExperimentOptions,
+): Row {
+  const { group: _group, relativeTo: _to, note, isa = options.isa, ...given } = measured.case;
   const { bytes, exponentials, countedRows } = workOf(given);
-  const time = spreadOf(measured.times);
+  const time = spreadOf(measured.turns.map((turn) => turn.time));
   const { extraBytes, errors } = measured;
   const notes = [note, measured.note].filter((text) => text !== undefined);
   return {
@@ -190,12 +199,35 @@ function rowOf(plan: PartPlan, measured: Measured, options: ExperimentOptions): 
     exponentials,
     nsPerLogit: (time.median * 1e9) / (2 * countedRows * given.vocab),
     bytesPerSecond: bytes / time.median,
-    floor: quantile(measured.floors, 0.5),
-    share: quantile(measured.shares, 0.5),
+    floor: quantile(
+      measured.turns.map(({ floor }) => floor),
+      0.5,
+    ),
+    share: quantile(
+      measured.turns.map((turn) => turn.floor / turn.time),
+      0.5,
+    ),
+    ...(base !== undefined && {
+      relative: { to: base.case.name, time: spreadOf(ratios(measured, base)) },
+    }),
     ...(extraBytes !== undefined && { extraBytes }),
     ...(errors !== undefined && { errors }),
     ...(notes.length > 0 && { note: notes.join("; ") }),
   };
+}
+
+function baseOf(measured: Measured, all: readonly Measured[]): Measured | undefined {
+  const base = all.find(({ case: other }) => other.name === measured.case.relativeTo);
+  return base !== undefined && ratios(measured, base).length > 0 ? base : undefined;
+}
+
+/** Of each round that both took part in: time per row and column, relative to the base. */
+function ratios(measured: Measured, base: Measured): number[] {
+  const size = ({ case: { rows, vocab } }: Measured) => rows * vocab;
+  return measured.turns.flatMap(({ group, round, time }) => {
+    const other = base.turns.find((turn) => turn.group === group && turn.round === round);
+    return other === undefined ? [] : [time / size(measured) / (other.time / size(base))];
+  });
 }
 
 function rooflineOf(threads: number, samples: readonly Limits[]): Roofline {

@@ -27,6 +27,8 @@ export interface Case
    */
   readonly group?: string;
   readonly note?: string;
+  /** Name of the case of the part that this one is to be compared with. */
+  readonly relativeTo?: string;
 }
 
 export interface PartPlan {

@@ -69,6 +69,8 @@ export interface Row {
   readonly floor?: number;
   /** Median over rounds of floor / time, both of the same round: 1 is the machine's limit. */
   readonly share?: number;
+  /** Time per row and column over that of another row of the part; the spread is over rounds in which both took part. */
+  readonly relative?: { readonly to: string; readonly time: Spread };
   /** Peak resident memory beyond inputs and outputs, bytes; undefined where the system does not tell. */
   readonly extraBytes?: number;
   readonly errors?: Errors;

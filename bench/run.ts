@@ -3,9 +3,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
+import { build } from "./build.js";
 import { PARTS } from "./parts/parts.js";
 import type { BenchResult, Part } from "./result.js";
-import { buildRoofline } from "./roofline/roofline.js";
 import { runSuite } from "./suite.js";
 
 interface Options {
@@ -33,8 +33,8 @@ async function main(names: readonly string[], options: Options): Promise<void> {
   }
   if (options.list) return console.log(Object.keys(PARTS).join("\n"));
   const say = (line: string) => process.stderr.write(`${line}\n`);
-  say("building the roofline");
-  buildRoofline();
+  say("building what changed");
+  build(["build:lib", "build:bench"]);
   const result = await runSuite({
     parts: names.length > 0 ? names : Object.keys(PARTS),
     quick: options.quick ?? false,

@@ -1,13 +1,10 @@
 /** What a call costs beside the arithmetic: each step between JavaScript and the kernels by itself. */
-import { binding } from "../../lib/addon/load.js";
-import {
-  type Evaluation as LossEvaluation,
-  objective,
-  tensor,
-  tokenStats,
-} from "../../lib/index.js";
+import type { Evaluation as LossEvaluation } from "../../lib/index.js";
 import { type Batch, type LogitsArray, OBJECTIVE } from "../cases.js";
+import { binding, papo } from "./built.js";
 import type { Evaluation } from "./contender.js";
+
+const { objective, tensor, tokenStats } = papo;
 
 /** The op `token_stats` by the binding itself, its arguments made beforehand: the bridge and the kernel. */
 export function setUpBridge(batch: Batch<LogitsArray>): Evaluation {
@@ -74,13 +71,13 @@ export function setUpTokenStats(batch: Batch<LogitsArray>): Evaluation {
 
 /** `Objective.evaluate` without gradients: everything that a loss with its metrics needs. */
 export function setUpEvaluate(batch: Batch<LogitsArray>): Evaluation {
-  const papo = objective(OBJECTIVE).build();
+  const loss = objective(OBJECTIVE).build();
   const { tokenIds, oldLogProbs, refLogProbs, advantages } = batch;
   const rest = { tokenIds, oldLogProbs, refLogProbs, advantages };
   let last: LossEvaluation | undefined;
   return {
     run() {
-      last = papo.evaluate({ ...logitsOf(batch), ...rest }, { gradients: false });
+      last = loss.evaluate({ ...logitsOf(batch), ...rest }, { gradients: false });
     },
     results: () => ({ loss: last?.loss as number }),
     freshOutputBytes: 0,
@@ -89,13 +86,13 @@ export function setUpEvaluate(batch: Batch<LogitsArray>): Evaluation {
 
 /** The same off the event loop and back. */
 export function setUpEvaluateAsync(batch: Batch<LogitsArray>): Evaluation {
-  const papo = objective(OBJECTIVE).build();
+  const loss = objective(OBJECTIVE).build();
   const { tokenIds, oldLogProbs, refLogProbs, advantages } = batch;
   const rest = { tokenIds, oldLogProbs, refLogProbs, advantages };
   let last: LossEvaluation | undefined;
   return {
     async run() {
-      last = await papo.evaluateAsync({ ...logitsOf(batch), ...rest }, { gradients: false });
+      last = await loss.evaluateAsync({ ...logitsOf(batch), ...rest }, { gradients: false });
     },
     results: () => ({ loss: last?.loss as number }),
     freshOutputBytes: 0,

@@ -35,7 +35,7 @@ export interface Evaluation {
   /** Process whose resident memory counts, where it is not this one. */
   readonly pid?: number;
   /** What is worth saying of the runs, for the table. */
-  note?(): string | undefined;
+  note?(): string | undefined | Promise<string | undefined>;
   close?(): void | Promise<void>;
 }
 

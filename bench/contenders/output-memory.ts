@@ -1,6 +1,7 @@
 /** Memory for gradients, shared by all cases of a process: touched once, as a trainer's would be, and never given back. */
-import { type Logits, tensor } from "../../lib/index.js";
+import type { Logits } from "../../lib/index.js";
 import type { Batch, InputDType, LogitsArray } from "../cases.js";
+import { papo } from "./built.js";
 
 const buffers: [ArrayBuffer, ArrayBuffer] = [new ArrayBuffer(0), new ArrayBuffer(0)];
 
@@ -41,6 +42,6 @@ export function logitsTensor(
 ): Logits {
   const shape = [rows, vocab] as const;
   return dtype === "float32"
-    ? tensor(data as Float32Array, { shape })
-    : tensor(data as Uint16Array, { shape, dtype });
+    ? papo.tensor(data as Float32Array, { shape })
+    : papo.tensor(data as Uint16Array, { shape, dtype });
 }

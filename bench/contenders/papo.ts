@@ -1,26 +1,30 @@
 /** papo itself: the fused op behind an objective, and the same loss composed from public functions. */
-import {
+import type {
+  Logits,
+  Evaluation as LossEvaluation,
+  Objective,
+  PairStatistics,
+  Scalar,
+} from "../../lib/index.js";
+import { type Batch, type LogitsArray, OBJECTIVE } from "../cases.js";
+import { valuesOf } from "../truth.js";
+import { papo } from "./built.js";
+import type { Evaluation, OwnSetting, Results, Setting } from "./contender.js";
+import { gradients, logitsTensor } from "./output-memory.js";
+
+const {
   add,
   clippedSurrogate,
-  type Logits,
-  type Evaluation as LossEvaluation,
   mul,
   noGrad,
-  type Objective,
   objective,
-  type PairStatistics,
   reduceTokens,
-  type Scalar,
   selectiveLogSoftmax,
   sub,
   tokenKl,
   tokenStats,
   valueAndGrad,
-} from "../../lib/index.js";
-import { type Batch, type LogitsArray, OBJECTIVE } from "../cases.js";
-import { valuesOf } from "../truth.js";
-import type { Evaluation, OwnSetting, Results, Setting } from "./contender.js";
-import { gradients, logitsTensor } from "./output-memory.js";
+} = papo;
 
 /** One evaluation through an objective: statistics, loss and both gradients in one call of the engine. */
 export function setUpFused(batch: Batch<LogitsArray>, setting: OwnSetting): Evaluation {

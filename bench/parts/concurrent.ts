@@ -19,6 +19,7 @@ export function concurrent({ quick, threads }: Scope): PartPlan {
       rows: quick ? 16 : 512,
       vocab: VOCAB,
       threads,
+      ...(way.contender !== "papo" && { relativeTo: "papo" }),
     }),
   );
   return { name: "concurrent", title: "Two callers at once", cases, rounds: 11, absent: {} };

@@ -11,6 +11,7 @@ export function hostile(scope: Scope): PartPlan {
           label: `${distribution}, ${operation === "forward" ? "forward" : "forward + gradients"}, ${threadsLabel(threads)}`,
           operation,
           distribution,
+          ...(distribution !== "plain" && { relativeTo: `plain ${operation} ${threads}` }),
           rows: scope.quick ? 16 : 128,
           vocab: VOCAB,
           threads,

@@ -4,6 +4,7 @@ import { caseOf, oneAndAll, type PartPlan, type Scope, threadsLabel } from "../p
 
 export function isa(scope: Scope): PartPlan {
   const dtypes: readonly InputDType[] = scope.quick ? ["float32"] : ["float32", "bfloat16"];
+  const [best] = scope.isas;
   const cases = scope.isas.flatMap((isa) =>
     dtypes.flatMap((dtype) =>
       (["forward", "gradients"] as const).flatMap((operation) =>
@@ -14,6 +15,7 @@ export function isa(scope: Scope): PartPlan {
             operation,
             isa,
             dtype,
+            ...(isa !== best && { relativeTo: `${best} ${dtype} ${operation} ${threads}` }),
             rows: scope.quick ? 4 : 128,
             vocab: VOCAB,
             threads,

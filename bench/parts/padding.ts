@@ -26,6 +26,7 @@ export function padding({ quick, threads }: Scope): PartPlan {
         vocab: VOCAB,
         threads,
         padding: share,
+        ...(share > 0 && { relativeTo: `${kind.name} 0` }),
       }),
     ),
   );

@@ -38,6 +38,7 @@ function casesOf(scope: Scope, rows: number, contender: string, label: string): 
         rows,
         vocab: VOCAB,
         threads,
+        ...(contender !== "papo" && { relativeTo: `papo ${operation} ${threads}` }),
       }),
     ),
   );

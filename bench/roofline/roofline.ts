@@ -1,6 +1,4 @@
-/** The machine's limits, measured by the native module beside this file; builds it where it is missing. */
-import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+/** The machine's limits, measured by the native module beside this file. */
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { Limits } from "../floor.js";
@@ -30,16 +28,6 @@ export const ARRAY_LENGTH: number = 2 ** 26;
 const EXPONENTIALS = 2 ** 26;
 const SCALAR_EXPONENTIALS = 2 ** 22;
 
-/** Builds the module, or brings it up to date; the output is shown where that fails. */
-export function buildRoofline(): void {
-  try {
-    execFileSync("npm", ["run", "--silent", "build:bench"], { cwd: ROOT, stdio: "pipe" });
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout?: Buffer; stderr?: Buffer };
-    throw new Error(`npm run build:bench failed\n${stdout ?? ""}${stderr ?? ""}`);
-  }
-}
-
 /** Measures the machine with arrays of one size, as often as it is asked to. */
 export class RooflineMeter {
   readonly #module: Module;
@@ -49,7 +37,6 @@ export class RooflineMeter {
 
   /** @param isas  instruction sets whose exponential is measured; the best, which moves memory, is the first */
   constructor(isas: readonly string[], arrayLength: number) {
-    if (!existsSync(FILE)) buildRoofline();
     this.#module = createRequire(import.meta.url)(FILE) as Module;
     // The same kind of memory as the contenders' logits and gradients: typed arrays, every page touched.
     this.#arrays = Array.from({ length: 4 }, () => new Float32Array(arrayLength).fill(1));
