@@ -6,29 +6,22 @@ export const isPlain = ({ padding, mode, distribution }: Row): boolean =>
   padding === 0 && mode === "sync" && distribution === "plain";
 
 /**
- * What a row's cost is told as a multiple of: for a row of papo's the first of the part, for any other contender's papo's
- * row of the same operation that is most like it (dtype before threads before vocabulary before outputs).
+ * What a row's cost is told as a multiple of: papo's first row of the same operation, dtype and threads, or what comes
+ * nearest to it in this order; where papo has none, the first row.
  */
 function baseOf(row: Row, { rows }: Part): Row | undefined {
-  if (row.contender === "papo") return rows[0];
   const likeness = (other: Row): number =>
-    16 * Number(other.dtype === row.dtype) +
-    8 * Number(other.threads === row.threads) +
-    4 * Number(other.vocab === row.vocab) +
-    2 * Number(other.outputs !== "in place") +
-    Number(isPlain(other));
-  let best: Row | undefined;
-  for (const other of rows) {
-    if (other.contender !== "papo" || other.operation !== row.operation) continue;
-    if (best === undefined || likeness(other) > likeness(best)) best = other;
-  }
-  return best;
+    2 * Number(other.dtype === row.dtype) + Number(other.threads === row.threads);
+  const [nearest] = rows
+    .filter(({ contender, operation }) => contender === "papo" && operation === row.operation)
+    .sort((a, b) => likeness(b) - likeness(a));
+  return nearest ?? rows[0];
 }
 
 /** By nanoseconds per logit, so that sizes may differ. */
 export function ratioOf(row: Row, part: Part): number | undefined {
   const base = baseOf(row, part);
-  return base === undefined || base === row ? undefined : row.nsPerLogit / base.nsPerLogit;
+  return base === undefined ? undefined : row.nsPerLogit / base.nsPerLogit;
 }
 
 /** "forward", "forward + gradients", "forward + gradients, in place". */

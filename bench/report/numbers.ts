@@ -1,4 +1,4 @@
-/** How numbers of a result are written: few digits, always with their unit. */
+/** How numbers of a result are written: few digits, always with their unit, never torn from it by the end of a line. */
 import type { Machine } from "../result.js";
 
 /** So many significant digits, without an exponent and without trailing zeros cut off: 0.150, 12.3, 1234. */
@@ -9,7 +9,7 @@ export function digits(value: number, count = 3): string {
 }
 
 export const percent = (fraction: number): string =>
-  `${fraction !== 0 && fraction < 0.00995 ? digits(100 * fraction, 1) : (100 * fraction).toFixed(0)} %`;
+  `${fraction !== 0 && fraction < 0.00995 ? digits(100 * fraction, 1) : (100 * fraction).toFixed(0)}\u00a0%`;
 
 /** "18×" */
 export const times = (ratio: number): string => `${digits(ratio, 2)}×`;
@@ -27,7 +27,7 @@ const SECONDS = [
 export function duration(seconds: number): string {
   // A little less than one, so that what would be written as 1000 ms is written as 1.00 s.
   const [unit, name] = SECONDS.find(([unit]) => seconds >= 0.9995 * unit) ?? [1e-9, "ns"];
-  return `${digits(seconds / unit)} ${name}`;
+  return `${digits(seconds / unit)}\u00a0${name}`;
 }
 
 export const gigabytesPerSecond = (bytesPerSecond: number): string =>
@@ -35,11 +35,11 @@ export const gigabytesPerSecond = (bytesPerSecond: number): string =>
 
 export function memory(bytes: number): string {
   const mebibytes = bytes / 2 ** 20;
-  if (mebibytes >= 9999.5) return `${digits(mebibytes / 2 ** 10)} GiB`;
-  return `${mebibytes >= 10 ? mebibytes.toFixed(0) : mebibytes.toFixed(1)} MiB`;
+  if (mebibytes >= 9999.5) return `${digits(mebibytes / 2 ** 10)}\u00a0GiB`;
+  return `${mebibytes >= 10 ? mebibytes.toFixed(0) : mebibytes.toFixed(1)}\u00a0MiB`;
 }
 
-/** 151 936, with spaces that do not break. */
+/** 151 936 */
 export const grouped = (count: number): string =>
   String(count).replace(/\B(?=(\d{3})+$)/g, "\u00a0");
 

@@ -115,17 +115,22 @@ export function tableFrom(
   const { rows } = part;
   const notes = [...new Set(rows.flatMap(({ note }) => note ?? []))];
   const mark = ({ note }: Row) => (note === undefined ? "" : ` [${notes.indexOf(note) + 1}]`);
-  const [first] = rows;
   // Peers have no instruction set to name, and a forward pass no outputs: an empty cell is no difference.
   const differs = ({ cell }: Condition) =>
     new Set(rows.map(cell).filter((text) => text !== "")).size > 1;
-  const conditions = CONDITIONS.filter(differs);
+  const name: Condition = {
+    head: "",
+    left: true,
+    cell: (row) => row.label + mark(row),
+    // Of what the rest of the heading and the title speak anyway.
+    phrase: ({ label }) => (label === "papo" ? "" : label),
+  };
+  const conditions = [name, ...CONDITIONS];
   const columns: Column[] = [
-    { head: "", left: true, cell: (row) => row.label + mark(row) },
-    ...conditions,
+    ...conditions.filter(differs),
     { head: "time", cell: ({ time }) => withSpread(duration(time.median), time) },
     { head: "ns/logit", cell: ({ nsPerLogit }) => digits(nsPerLogit) },
-    { head: "×", cell: (row) => written(ratioOf(row, part), times) || (row === first ? "1" : "") },
+    { head: "×", cell: (row) => written(ratioOf(row, part), times) },
     { head: "GB/s", cell: ({ bytesPerSecond }) => gigabytesPerSecond(bytesPerSecond) },
     { head: "of floor", cell: ({ share }) => written(share, percent) },
     { head: "memory", cell: ({ extraBytes }) => written(extraBytes, memory) },
@@ -138,7 +143,8 @@ export function tableFrom(
   const filled = columns.filter(({ cell }) => rows.some((row) => cell(row) !== ""));
   return {
     title: part.title,
-    heading: CONDITIONS.filter((condition) => !conditions.includes(condition))
+    heading: conditions
+      .filter((condition) => !differs(condition))
       .flatMap(({ phrase }) => rows.map(phrase).find((text) => text !== "") ?? [])
       .join(", "),
     header: filled.map(({ head }) => head),
@@ -146,11 +152,7 @@ export function tableFrom(
     lines: rows.map((row) => filled.map(({ cell }) => cell(row))),
     below: [
       ...part.rooflines.map(rooflineLine),
-      ...(rows.some(({ contender }) => contender !== "papo")
-        ? [
-            "×: time per logit; of others against papo's row of the same operation, dtype and threads, of papo's own against the first row.",
-          ]
-        : []),
+      "×: time per logit against papo's first row of the same operation, dtype and threads",
       ...Object.entries(part.absent).map(([name, reason]) => `absent: ${name}: ${reason}`),
       ...notes.map((note, at) => `[${at + 1}] ${note}`),
     ],
@@ -178,7 +180,8 @@ function rooflineLine({ threads, exponentials, ...memories }: Roofline): string 
   );
 }
 
-const withSpread = (text: string, { spread }: Spread): string => `${text} ± ${percent(spread)}`;
+const withSpread = (text: string, { spread }: Spread): string =>
+  `${text}\u00a0±\u00a0${percent(spread)}`;
 
 const written = (value: number | undefined, write: (value: number) => string): string =>
   value === undefined ? "" : write(value);

@@ -3,11 +3,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
+import { ratioOf } from "../../bench/report/compare.js";
 import { digits, duration, error, grouped, memory, percent } from "../../bench/report/numbers.js";
 import { betweenMarkers, publish, resultsPage } from "../../bench/report/publish.js";
 import { readmeSection } from "../../bench/report/section.js";
 import { tableOf } from "../../bench/report/terminal.js";
-import type { Part } from "../../bench/result.js";
+import type { Part, Row } from "../../bench/result.js";
 import { row, syntheticResult } from "./synthetic.js";
 
 const plain = (text: string) => text.replaceAll("\u00a0", " ");
@@ -36,14 +37,14 @@ test("numbers: few digits and a unit", (t) => {
     [0.15, 0.1546, 12.34, 123.4, 12_345, 0.9996, 0].map((value) => digits(value)),
     ["0.150", "0.155", "12.3", "123", "12345", "1.00", "0"],
   );
-  t.deepEqual([1.25e-9, 2e-6, 0.04851, 0.99996, 3.2].map(duration), [
+  t.deepEqual([1.25e-9, 2e-6, 0.04851, 0.99996, 3.2].map(duration).map(plain), [
     "1.25 ns",
     "2.00 µs",
     "48.5 ms",
     "1.00 s",
     "3.20 s",
   ]);
-  t.deepEqual([1.024, 0.93, 0.0995, 0.004, 0].map(percent), [
+  t.deepEqual([1.024, 0.93, 0.0995, 0.004, 0].map(percent).map(plain), [
     "102 %",
     "93 %",
     "10 %",
@@ -51,7 +52,11 @@ test("numbers: few digits and a unit", (t) => {
     "0 %",
   ]);
   t.deepEqual([0, 2.4e-7].map(error), ["0", "2e-7"]);
-  t.deepEqual([1.5 * 2 ** 20, 3e9, 2e10].map(memory), ["1.5 MiB", "2861 MiB", "18.6 GiB"]);
+  t.deepEqual([1.5 * 2 ** 20, 3e9, 2e10].map(memory).map(plain), [
+    "1.5 MiB",
+    "2861 MiB",
+    "18.6 GiB",
+  ]);
   t.deepEqual([1, 999, 1024, 151_936].map(grouped).map(plain), ["1", "999", "1 024", "151 936"]);
 });
 
@@ -73,6 +78,30 @@ test("a part's table: common conditions above it, columns lined up, ratios, note
   t.regex(below, /^roofline, 1 thread: read 30\.0 ± 3 %.*exponentials avx2 7\.50.* G\/s$/ms);
   t.true(below.includes("absent: gone: not installed\n[1] 64 rows fit"));
   t.is(below.split("64 rows fit").length, 2);
+});
+
+test("a cost is compared with papo's first row of the same operation, dtype and threads", (t) => {
+  const rows = [
+    row("p", { threads: 1 }),
+    row("p", { threads: 2 }),
+    row("p", { operation: "gradients", share: 0.8 }),
+    row("p", { operation: "gradients", share: 0.4, outputs: "in place" }),
+    row("p", { dtype: "bfloat16" }),
+    row("p", { threads: 2, contender: "peer", share: 0.3 }),
+    row("p", { operation: "gradients", threads: 2, contender: "peer" }),
+  ];
+  const ratios = rows.map((each) => ratioOf(each, { ...small, rows }));
+  t.deepEqual(
+    ratios.slice(0, 6).map((ratio) => Number(ratio?.toFixed(6))),
+    [1, 1, 1, 2, 1, 3],
+  );
+  // papo has no such row on two threads: the one on one thread is the nearest.
+  t.is(ratios[6], (rows[6] as Row).nsPerLogit / (rows[2] as Row).nsPerLogit);
+});
+
+test("without a row of papo's the first row is the measure", (t) => {
+  const rows = [0.5, 0.25].map((share) => row("p", { contender: "peer", share }));
+  t.is(ratioOf(rows[1] as Row, { ...small, rows })?.toFixed(6), "2.000000");
 });
 
 test("no table is wider than 160 columns or has an empty column", (t) => {

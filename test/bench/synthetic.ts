@@ -93,9 +93,7 @@ function forms(part: string): Row[] {
     for (const [operation, outputs, share] of FORMS) {
       for (const threads of [1, 2]) {
         const its = share * (dtype === "float32" ? 1 : 0.8) + (threads - 1) * 0.06;
-        rows.push(
-          row(part, { dtype, operation, outputs, threads, share: its, label: "papo, fused" }),
-        );
+        rows.push(row(part, { dtype, operation, outputs, threads, share: its }));
       }
     }
   }
@@ -109,7 +107,6 @@ function sweep(part: string, settings: readonly Given[]): Row[] {
       return row(part, {
         operation,
         outputs,
-        label: "papo, fused",
         ...setting,
         share: share * small,
       });
