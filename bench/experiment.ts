@@ -70,7 +70,7 @@ export async function runPart(plan: PartPlan, options: ExperimentOptions): Promi
     absent: {
       ...plan.absent,
       ...Object.fromEntries(
-        failed.map(({ case: given, failure }) => [given.label, firstLine(failure as string)]),
+        failed.map(({ case: given, failure }) => [given.name, firstLine(failure as string)]),
       ),
     },
   };

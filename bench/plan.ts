@@ -54,10 +54,11 @@ export interface Scope {
 
 /** Fills in what most cases have in common. */
 export function caseOf(
-  given: Pick<Case, "name" | "label" | "operation" | "rows" | "vocab" | "threads"> & Partial<Case>,
+  given: Pick<Case, "name" | "operation" | "rows" | "vocab" | "threads"> & Partial<Case>,
 ): Case {
   return {
     contender: "papo",
+    label: "papo",
     dtype: "float32",
     outputs: given.operation === "gradients" ? "given" : "none",
     padding: 0,
@@ -70,8 +71,4 @@ export function caseOf(
 /** 1 and all threads, or only 1 where that is all. */
 export function oneAndAll({ threads }: Scope): readonly number[] {
   return threads === 1 ? [1] : [1, threads];
-}
-
-export function threadsLabel(threads: number): string {
-  return threads === 1 ? "1 thread" : `${threads} threads`;
 }

@@ -41,7 +41,7 @@ export interface Row {
   readonly part: string;
   /** Unique in its part; stable between runs, so that results can be compared. */
   readonly name: string;
-  /** For people. */
+  /** Of the contender, for people; what the fields below say is not repeated. */
   readonly label: string;
   /** "papo" | "papo-composed" | "plain" | "tfjs-cpu" | "tfjs-wasm" | "jax-wasm" | "onnxruntime" | "torch" | "torch-default-allocator" … */
   readonly contender: string;

@@ -5,6 +5,8 @@ import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import { build } from "./build.js";
 import { PARTS } from "./parts/parts.js";
+import { publish } from "./report/publish.js";
+import { tableOf } from "./report/terminal.js";
 import type { BenchResult, Part } from "./result.js";
 import { runSuite } from "./suite.js";
 
@@ -48,10 +50,11 @@ async function main(names: readonly string[], options: Options): Promise<void> {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${JSON.stringify(result, null, 1)}\n`);
   say(`written: ${path}`);
+  if (full) for (const generated of publish(result)) say(`written: ${generated}`);
 }
 
 function show(part: Part): void {
-  console.log(JSON.stringify(part, null, 1));
+  console.log(`\n${tableOf(part)}`);
 }
 
 function resultPath({ date, machine }: BenchResult): string {

@@ -5,8 +5,8 @@ const STEPS = [
   { contender: "call-tensors", label: "two tensors over arrays" },
   { contender: "call-bridge", label: "token_stats by the binding" },
   { contender: "call-token-stats", label: "tokenStats" },
-  { contender: "call-evaluate", label: "Objective.evaluate, forward" },
-  { contender: "call-evaluate-async", label: "Objective.evaluateAsync, forward", mode: "async" },
+  { contender: "call-evaluate", label: "Objective.evaluate" },
+  { contender: "call-evaluate-async", label: "Objective.evaluateAsync", mode: "async" },
 ] as const;
 
 export function calls({ quick, threads }: Scope): PartPlan {
@@ -15,7 +15,6 @@ export function calls({ quick, threads }: Scope): PartPlan {
       caseOf({
         ...step,
         name: `${step.contender} ${vocab}`,
-        label: `${step.label}, 1 row × ${vocab}`,
         operation: "forward",
         rows: 1,
         vocab,

@@ -14,7 +14,6 @@ export function concurrent({ quick, threads }: Scope): PartPlan {
     caseOf({
       ...way,
       name: way.contender,
-      label: `${way.label}, forward + gradients`,
       operation: "gradients",
       rows: quick ? 16 : 512,
       vocab: VOCAB,

@@ -1,6 +1,6 @@
 /** Logits that could make a softmax slow, beside plain ones. */
 import { DISTRIBUTIONS, VOCAB } from "../cases.js";
-import { caseOf, oneAndAll, type PartPlan, type Scope, threadsLabel } from "../plan.js";
+import { caseOf, oneAndAll, type PartPlan, type Scope } from "../plan.js";
 
 export function hostile(scope: Scope): PartPlan {
   const cases = DISTRIBUTIONS.flatMap((distribution) =>
@@ -8,7 +8,6 @@ export function hostile(scope: Scope): PartPlan {
       (scope.quick ? [1] : oneAndAll(scope)).map((threads) =>
         caseOf({
           name: `${distribution} ${operation} ${threads}`,
-          label: `${distribution}, ${operation === "forward" ? "forward" : "forward + gradients"}, ${threadsLabel(threads)}`,
           operation,
           distribution,
           ...(distribution !== "plain" && { relativeTo: `plain ${operation} ${threads}` }),

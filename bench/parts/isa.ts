@@ -1,6 +1,6 @@
 /** Every instruction set that the engine and this machine share. */
 import { type InputDType, VOCAB } from "../cases.js";
-import { caseOf, oneAndAll, type PartPlan, type Scope, threadsLabel } from "../plan.js";
+import { caseOf, oneAndAll, type PartPlan, type Scope } from "../plan.js";
 
 export function isa(scope: Scope): PartPlan {
   const dtypes: readonly InputDType[] = scope.quick ? ["float32"] : ["float32", "bfloat16"];
@@ -11,7 +11,6 @@ export function isa(scope: Scope): PartPlan {
         (scope.quick ? [1] : oneAndAll(scope)).map((threads) =>
           caseOf({
             name: `${isa} ${dtype} ${operation} ${threads}`,
-            label: `${isa}, ${operation === "forward" ? "forward" : "forward + gradients"}, ${dtype}, ${threadsLabel(threads)}`,
             operation,
             isa,
             dtype,

@@ -4,12 +4,11 @@ import { type Case, caseOf, type PartPlan, type Scope } from "../plan.js";
 
 const PADDINGS = [0, 0.3, 0.7];
 
-const KINDS: readonly Pick<Case, "name" | "label" | "operation" | "outputs">[] = [
-  { name: "forward", label: "forward", operation: "forward", outputs: "none" },
-  { name: "gradients", label: "forward + gradients", operation: "gradients", outputs: "given" },
+const KINDS: readonly Pick<Case, "name" | "operation" | "outputs">[] = [
+  { name: "forward", operation: "forward", outputs: "none" },
+  { name: "gradients", operation: "gradients", outputs: "given" },
   {
     name: "gradients-zeroed",
-    label: "forward + gradients, zero already",
     operation: "gradients",
     outputs: "given, zeroed",
   },
@@ -21,7 +20,6 @@ export function padding({ quick, threads }: Scope): PartPlan {
       caseOf({
         ...kind,
         name: `${kind.name} ${share}`,
-        label: `${kind.label}, ${100 * share} % padding`,
         rows: quick ? 20 : 500,
         vocab: VOCAB,
         threads,

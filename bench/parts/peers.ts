@@ -2,7 +2,7 @@
 import { VOCAB } from "../cases.js";
 import type { Peer } from "../contenders/contender.js";
 import { PEERS } from "../contenders/peers.js";
-import { type Case, caseOf, oneAndAll, type PartPlan, type Scope, threadsLabel } from "../plan.js";
+import { type Case, caseOf, oneAndAll, type PartPlan, type Scope } from "../plan.js";
 
 /** Bytes per logit that the hungriest peers hold at once, over both operations and both numbers of threads. */
 const PEER_BYTES_PER_LOGIT = 100;
@@ -33,7 +33,7 @@ function casesOf(scope: Scope, rows: number, contender: string, label: string): 
       caseOf({
         contender,
         name: `${contender} ${operation} ${threads}`,
-        label: `${label}, ${operation === "forward" ? "forward" : "forward + gradients"}, ${threadsLabel(threads)}`,
+        label,
         operation,
         rows,
         vocab: VOCAB,

@@ -1,22 +1,20 @@
 /** Cost against the vocabulary, against rows, and against threads. */
 import { VOCAB } from "../cases.js";
-import { type Case, caseOf, type PartPlan, type Scope, threadsLabel } from "../plan.js";
+import { type Case, caseOf, type PartPlan, type Scope } from "../plan.js";
 
 /** Of Llama 2, Llama 3, Qwen2.5-VL-3B and Qwen2.5-VL-7B. */
 const VOCABS = [32_000, 128_256, VOCAB, 152_064];
 const ROWS = [1, 4, 16, 64, 256, 1024, 4096];
 
-type Kind = Pick<Case, "operation" | "outputs" | "label" | "name">;
-const FORWARD: Kind = { name: "forward", label: "forward", operation: "forward", outputs: "none" };
+type Kind = Pick<Case, "operation" | "outputs" | "name">;
+const FORWARD: Kind = { name: "forward", operation: "forward", outputs: "none" };
 const GRADIENTS: Kind = {
   name: "gradients",
-  label: "forward + gradients",
   operation: "gradients",
   outputs: "given",
 };
 const IN_PLACE: Kind = {
   name: "in-place",
-  label: "forward + gradients, in place",
   operation: "gradients",
   outputs: "in place",
 };
@@ -27,7 +25,6 @@ export function vocab({ quick, threads }: Scope): PartPlan {
       caseOf({
         ...kind,
         name: `${kind.name} ${vocab}`,
-        label: `${kind.label}, V = ${vocab}`,
         rows: quick ? 16 : 512,
         vocab,
         threads,
@@ -55,7 +52,6 @@ export function rows({ quick, threads, memory }: Scope): PartPlan {
       return caseOf({
         ...kind,
         name: `${kind.name} ${count}`,
-        label: `${kind.label}, ${count} ${count === 1 ? "row" : "rows"}`,
         rows: fitting(count, memory),
         vocab: VOCAB,
         threads,
@@ -78,7 +74,6 @@ export function threads({ quick, threads: most }: Scope): PartPlan {
       caseOf({
         ...kind,
         name: `${kind.name} ${count}`,
-        label: `${kind.label}, ${threadsLabel(count)}`,
         rows: quick ? 16 : 256,
         vocab: VOCAB,
         threads: count,
