@@ -48,7 +48,7 @@ const ROUND_TIME = 0.03;
 const SHORT = 1e-4;
 /** Runs shorter than the first, seconds, are repeated for the second, milliseconds, before any is measured. */
 const WARM_RUN = 1e-3;
-const WARM_UP = 300;
+const WARM_UP = 60;
 /** Small cases walk through so many bytes of logits, if there are as many, so that none lie in a cache. */
 const COLD_BYTES = 2 ** 28;
 
@@ -62,7 +62,7 @@ interface Running {
 let cases: readonly Case[] = [];
 const running = new Map<number, Running>();
 const inputs = new Map<string, Batch<LogitsArray>>();
-/** What the runs of earlier cases left resident: later ones may use it again, so it counts for them too. */
+/** What the runs of earlier cases left resident, such as scratch: later ones may use it again, so it counts for them too. */
 let retained = 0;
 
 async function answer(request: Request) {
@@ -142,12 +142,15 @@ async function evaluationOf(
 async function extraBytes(evaluation: Evaluation): Promise<number | undefined> {
   const pid = evaluation.pid ?? "self";
   await evaluation.prepare?.();
+  globalThis.gc?.();
   const before = residentMemory("VmRSS", pid);
   resetPeak(pid);
   await evaluation.run();
   await evaluation.prepare?.();
+  globalThis.gc?.();
   await evaluation.run();
   const peak = residentMemory("VmHWM", pid);
+  globalThis.gc?.();
   const after = residentMemory("VmRSS", pid);
   if (before === undefined || peak === undefined || after === undefined) return undefined;
   const extra = Math.max(0, peak - before - evaluation.freshOutputBytes) + retained;

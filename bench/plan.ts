@@ -44,6 +44,8 @@ export interface PartPlan {
 export interface Scope {
   /** Small sizes, to try the suite itself. */
   readonly quick: boolean;
+  /** Columns, where a part is not about them. */
+  readonly vocab: number;
   /** Threads that the machine runs at once. */
   readonly threads: number;
   /** The engine's instruction sets on this machine, best first. */

@@ -1,6 +1,7 @@
 /** Runs parts of the suite and gathers their result. */
 import { availableParallelism, freemem } from "node:os";
 import { info } from "../lib/index.js";
+import { VOCAB } from "./cases.js";
 import { PEERS } from "./contenders/peers.js";
 import { runPart } from "./experiment.js";
 import { commit, machine } from "./machine.js";
@@ -23,6 +24,7 @@ export interface SuiteOptions {
 
 const QUICK_ARRAY_LENGTH = 2 ** 22;
 const QUICK_ROUNDS = 3;
+const QUICK_VOCAB = 32_000;
 
 export async function runSuite(options: SuiteOptions): Promise<BenchResult> {
   const { quick, say } = options;
@@ -36,11 +38,14 @@ export async function runSuite(options: SuiteOptions): Promise<BenchResult> {
   const threads = availableParallelism();
   const parts: Part[] = [];
   for (const name of options.parts) {
-    const scope: Scope = { quick, threads, isas, memory: availableMemory(freemem()) };
+    const vocab = quick ? QUICK_VOCAB : VOCAB;
+    const scope: Scope = { quick, vocab, threads, isas, memory: availableMemory(freemem()) };
     const plan = await (PARTS[name] as (typeof PARTS)[string])(scope);
     const rounds = options.rounds ?? (quick ? QUICK_ROUNDS : plan.rounds);
     say(`${name}: ${plan.cases.length} cases, ${rounds} rounds`);
+    const start = performance.now();
     const part = await runPart(plan, { meter, isa, rounds, say });
+    say(`${name}: ${((performance.now() - start) / 1000).toFixed(0)} s`);
     options.show(part);
     parts.push(part);
   }

@@ -1,5 +1,4 @@
 /** Off the event loop, and two callers at once. */
-import { VOCAB } from "../cases.js";
 import { caseOf, type PartPlan, type Scope } from "../plan.js";
 
 const WAYS = [
@@ -9,14 +8,14 @@ const WAYS = [
   { contender: "papo-two-workers", label: "two worker threads, half each", mode: "two callers" },
 ] as const;
 
-export function concurrent({ quick, threads }: Scope): PartPlan {
+export function concurrent({ quick, vocab, threads }: Scope): PartPlan {
   const cases = WAYS.map((way) =>
     caseOf({
       ...way,
       name: way.contender,
       operation: "gradients",
       rows: quick ? 16 : 512,
-      vocab: VOCAB,
+      vocab,
       threads,
       ...(way.contender !== "papo" && { relativeTo: "papo" }),
     }),

@@ -1,5 +1,5 @@
 /** Every form of an evaluation: dtype, what is asked for, where gradients go, one thread and all. */
-import { type InputDType, VOCAB } from "../cases.js";
+import type { InputDType } from "../cases.js";
 import { type Case, caseOf, oneAndAll, type PartPlan, type Scope } from "../plan.js";
 
 const DTYPES: readonly InputDType[] = ["float32", "float16", "bfloat16"];
@@ -25,7 +25,7 @@ export function forms(scope: Scope): PartPlan {
           name: `${dtype} ${form.name} ${threads}`,
           dtype,
           rows,
-          vocab: VOCAB,
+          vocab: scope.vocab,
           threads,
         }),
       ),

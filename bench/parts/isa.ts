@@ -1,5 +1,5 @@
 /** Every instruction set that the engine and this machine share. */
-import { type InputDType, VOCAB } from "../cases.js";
+import type { InputDType } from "../cases.js";
 import { caseOf, oneAndAll, type PartPlan, type Scope } from "../plan.js";
 
 export function isa(scope: Scope): PartPlan {
@@ -16,12 +16,12 @@ export function isa(scope: Scope): PartPlan {
             dtype,
             ...(isa !== best && { relativeTo: `${best} ${dtype} ${operation} ${threads}` }),
             rows: scope.quick ? 4 : 128,
-            vocab: VOCAB,
+            vocab: scope.vocab,
             threads,
           }),
         ),
       ),
     ),
   );
-  return { name: "isa", title: "Instruction sets", cases, rounds: 9, absent: {} };
+  return { name: "isa", title: "Instruction sets", cases, rounds: 5, absent: {} };
 }

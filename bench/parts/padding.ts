@@ -1,5 +1,4 @@
 /** Rows that do not count: their zero writes, and nothing where the memory is zero already. */
-import { VOCAB } from "../cases.js";
 import { type Case, caseOf, type PartPlan, type Scope } from "../plan.js";
 
 const PADDINGS = [0, 0.3, 0.7];
@@ -14,14 +13,14 @@ const KINDS: readonly Pick<Case, "name" | "operation" | "outputs">[] = [
   },
 ];
 
-export function padding({ quick, threads }: Scope): PartPlan {
+export function padding({ quick, vocab, threads }: Scope): PartPlan {
   const cases = PADDINGS.flatMap((share) =>
     KINDS.map((kind) =>
       caseOf({
         ...kind,
         name: `${kind.name} ${share}`,
         rows: quick ? 20 : 500,
-        vocab: VOCAB,
+        vocab,
         threads,
         padding: share,
         ...(share > 0 && { relativeTo: `${kind.name} 0` }),

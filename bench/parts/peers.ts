@@ -1,5 +1,4 @@
 /** papo, fused and composed, beside every peer that can be had, on the same numbers of threads. */
-import { VOCAB } from "../cases.js";
 import type { Peer } from "../contenders/contender.js";
 import { PEERS } from "../contenders/peers.js";
 import { type Case, caseOf, oneAndAll, type PartPlan, type Scope } from "../plan.js";
@@ -8,7 +7,7 @@ import { type Case, caseOf, oneAndAll, type PartPlan, type Scope } from "../plan
 const PEER_BYTES_PER_LOGIT = 100;
 
 export async function peers(scope: Scope): Promise<PartPlan> {
-  const rows = scope.quick ? 4 : rowsFor(scope.memory);
+  const rows = scope.quick ? 4 : rowsFor(scope);
   const absent: Record<string, string> = {};
   const cases: Case[] = ["papo", "papo-composed"].flatMap((contender) =>
     casesOf(scope, rows, contender, contender === "papo" ? "papo" : "papo, composed + autograd"),
@@ -36,7 +35,7 @@ function casesOf(scope: Scope, rows: number, contender: string, label: string): 
         label,
         operation,
         rows,
-        vocab: VOCAB,
+        vocab: scope.vocab,
         threads,
         ...(contender !== "papo" && { relativeTo: `papo ${operation} ${threads}` }),
       }),
@@ -51,7 +50,7 @@ function peerCases(scope: Scope, rows: number, peer: Peer): Case[] {
     .filter(({ operation }) => peer.operations.includes(operation))
     .map((given) => {
       const largest = peer.largest(given.operation);
-      const most = largest === undefined ? rows : Math.floor(largest.logits / VOCAB);
+      const most = largest === undefined ? rows : Math.floor(largest.logits / scope.vocab);
       const outputs = given.operation === "gradients" ? "its own" : "none";
       const own = { ...given, group: peer.label, outputs } as const;
       if (most >= rows) return own;
@@ -60,7 +59,7 @@ function peerCases(scope: Scope, rows: number, peer: Peer): Case[] {
 }
 
 /** 512 rows, or as many as leave room for the hungriest peer. */
-function rowsFor(memory: number): number {
-  const most = memory / (PEER_BYTES_PER_LOGIT * VOCAB);
+function rowsFor({ memory, vocab }: Scope): number {
+  const most = memory / (PEER_BYTES_PER_LOGIT * vocab);
   return Math.max(16, Math.min(512, 2 ** Math.floor(Math.log2(most))));
 }

@@ -20,7 +20,7 @@ const IN_PLACE: Kind = {
 };
 
 export function vocab({ quick, threads }: Scope): PartPlan {
-  const cases = (quick ? [32_000, VOCAB] : VOCABS).flatMap((vocab) =>
+  const cases = (quick ? [4_000, 32_000] : VOCABS).flatMap((vocab) =>
     [FORWARD, GRADIENTS].map((kind) =>
       caseOf({
         ...kind,
@@ -40,7 +40,7 @@ export function vocab({ quick, threads }: Scope): PartPlan {
   };
 }
 
-export function rows({ quick, threads, memory }: Scope): PartPlan {
+export function rows({ quick, vocab, threads, memory }: Scope): PartPlan {
   const wanted = quick ? [1, 16] : ROWS;
   const note = (count: number) => {
     const fits = fitting(count, memory);
@@ -53,7 +53,7 @@ export function rows({ quick, threads, memory }: Scope): PartPlan {
         ...kind,
         name: `${kind.name} ${count}`,
         rows: fitting(count, memory),
-        vocab: VOCAB,
+        vocab,
         threads,
         ...(said !== undefined && { note: said }),
       });
@@ -68,14 +68,14 @@ function fitting(count: number, memory: number): number {
   return fits || count === 1 ? count : fitting(count / 2, memory);
 }
 
-export function threads({ quick, threads: most }: Scope): PartPlan {
+export function threads({ quick, vocab, threads: most }: Scope): PartPlan {
   const cases = threadCounts(most).flatMap((count) =>
     [FORWARD, GRADIENTS, IN_PLACE].map((kind) =>
       caseOf({
         ...kind,
         name: `${kind.name} ${count}`,
         rows: quick ? 16 : 256,
-        vocab: VOCAB,
+        vocab,
         threads: count,
       }),
     ),
