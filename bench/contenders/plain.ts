@@ -1,37 +1,39 @@
-/** The float64 reference: the same loss in plain TypeScript, and what every contender's error is measured against. */
-import { papoLoss } from "../../lib/reference/index.js";
+/** The float64 reference as a peer: the same loss in plain TypeScript, written to be read. */
+import { objectiveOfStatistics, tokenStats } from "../../lib/reference/index.js";
 import { type Batch, OBJECTIVE } from "../cases.js";
-import type { Evaluation, Gradients } from "./contender.js";
+import { truthOf } from "../truth.js";
+import type { Evaluation, Peer, Results, Setting } from "./contender.js";
 
-export interface Reference extends Gradients {
-  readonly loss: number;
-}
+export const PLAIN: Peer = {
+  name: "plain",
+  label: "plain TypeScript, float64",
+  operations: ["forward", "gradients"],
+  threads: "one",
+  largest: () => ({ logits: 16 * 151_936, reason: "its time" }),
+  absent: async () => undefined,
+  version: async () => process.version,
+  setUp,
+};
 
-export function reference(batch: Batch): Reference {
-  const { rows, vocab, logits, maskedLogits, tokenIds } = batch;
-  const { oldLogProbs, refLogProbs, advantages } = batch;
-  const { loss, gradLogits, gradMaskedLogits } = papoLoss({
-    rows,
-    vocabSize: vocab,
-    logits,
-    maskedLogits,
-    tokenIds,
-    oldLogProbs,
-    refLogProbs,
-    advantages,
-    ...OBJECTIVE,
-  });
-  return { loss, gradLogits, gradMaskedLogits: gradMaskedLogits as Float64Array };
-}
-
-export function setUpPlain(batch: Batch): Evaluation {
-  let last: Reference | undefined;
+function setUp(batch: Batch, { operation }: Setting): Evaluation {
+  let last: Results = {};
   return {
     run() {
-      last = reference(batch);
-      return last.loss;
+      last = operation === "forward" ? forward(batch) : gradients(batch);
     },
-    gradients: () => last as Gradients,
-    freshOutputBytes: 2 * 8 * batch.rows * batch.vocab,
+    results: () => last,
+    freshOutputBytes: operation === "gradients" ? 2 * 8 * batch.rows * batch.vocab : 0,
   };
+}
+
+function forward(batch: Batch): Results {
+  const { vocab: vocabSize, ...rest } = batch;
+  const statistics = tokenStats({ ...rest, vocabSize });
+  const { loss } = objectiveOfStatistics({ ...rest, ...OBJECTIVE, statistics });
+  return { ...statistics, loss };
+}
+
+function gradients(batch: Batch): Results {
+  const { tokens, loss, gradLogits, gradMaskedLogits } = truthOf(batch, "float32");
+  return { ...tokens, loss, gradLogits, gradMaskedLogits: gradMaskedLogits as Float64Array };
 }
