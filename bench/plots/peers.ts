@@ -1,6 +1,6 @@
 /** Bars against other engines, on a logarithmic scale: without gradients on the left, with them on the right. */
 import * as Plot from "@observablehq/plot";
-import { peerRows, ratioOf } from "../report/compare.js";
+import { peerRows } from "../report/compare.js";
 import { digits, grouped, plural, times } from "../report/numbers.js";
 import type { Part, Row } from "../result.js";
 import { BLUE, framed, INK, MUTED, type Picture } from "./frame.js";
@@ -33,7 +33,7 @@ export function peers(part: Part): Picture | undefined {
   return framed({
     title,
     subtitle: `ns per logit, logarithmic; ${conditions(rows)}; ×: times papo's on as many threads; dashed: the floor`,
-    description: describe(title, rows, part),
+    description: describe(title, rows),
     plot: {
       width: 840,
       height: 58 + BAR * names.length,
@@ -86,7 +86,7 @@ export function peers(part: Part): Picture | undefined {
         Plot.text(rows, {
           ...place,
           x: (row: Row) => cost(row) * (1 + row.time.spread),
-          text: (row: Row) => caption(row, part),
+          text: (row: Row) => caption(row),
           textAnchor: "start",
           dx: 5,
           fill: INK,
@@ -96,11 +96,9 @@ export function peers(part: Part): Picture | undefined {
   });
 }
 
-function caption(row: Row, part: Part): string {
-  const ratio = row.contender === "papo" ? undefined : ratioOf(row, part);
-  return ratio === undefined
-    ? digits(row.nsPerLogit)
-    : `${times(ratio)}  (${digits(row.nsPerLogit)})`;
+function caption({ relative, nsPerLogit }: Row): string {
+  const cost = digits(nsPerLogit);
+  return relative === undefined ? cost : `${times(relative.time.median)}  (${cost})`;
 }
 
 function conditions(rows: readonly Row[]): string {
@@ -116,10 +114,10 @@ function decades(from: number, to: number): number[] {
   return all;
 }
 
-function describe(title: string, rows: readonly Row[], part: Part): string {
+function describe(title: string, rows: readonly Row[]): string {
   const slower = rows
     .filter(({ contender }) => !contender.startsWith("papo"))
-    .flatMap((row) => ({ row, ratio: ratioOf(row, part) ?? 1 }))
+    .flatMap((row) => (row.relative ? { row, ratio: row.relative.time.median } : []))
     .sort((a, b) => a.ratio - b.ratio);
   const [nearest, farthest] = [slower[0], slower.at(-1)];
   if (nearest === undefined || farthest === undefined) return `${title}.`;

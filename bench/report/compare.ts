@@ -1,28 +1,9 @@
-/** Which rows belong beside each other: papo's own for a peer's, and the names of what a row computes. */
+/** Which rows belong beside each other, and what they are called. */
 import type { Part, Row } from "../result.js";
 
 /** papo as it ships, at work on nothing special: what peers are compared with and what curves are drawn of. */
 export const isPlain = ({ padding, mode, distribution }: Row): boolean =>
   padding === 0 && mode === "sync" && distribution === "plain";
-
-/**
- * What a row's cost is told as a multiple of: papo's first row of the same operation, dtype and threads, or what comes
- * nearest to it in this order; where papo has none, the first row.
- */
-function baseOf(row: Row, { rows }: Part): Row | undefined {
-  const likeness = (other: Row): number =>
-    2 * Number(other.dtype === row.dtype) + Number(other.threads === row.threads);
-  const [nearest] = rows
-    .filter(({ contender, operation }) => contender === "papo" && operation === row.operation)
-    .sort((a, b) => likeness(b) - likeness(a));
-  return nearest ?? rows[0];
-}
-
-/** By nanoseconds per logit, so that sizes may differ. */
-export function ratioOf(row: Row, part: Part): number | undefined {
-  const base = baseOf(row, part);
-  return base === undefined ? undefined : row.nsPerLogit / base.nsPerLogit;
-}
 
 /** "forward", "forward + gradients", "forward + gradients, in place". */
 export function formOf({ operation, outputs }: Pick<Row, "operation" | "outputs">): string {

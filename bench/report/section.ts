@@ -1,7 +1,7 @@
 /** The section of README.md: two tables that fit a screen, the plots, and what it was measured on. */
 import { PLOTS } from "../plots/plots.js";
 import type { BenchResult, Part, Row } from "../result.js";
-import { formOf, formsOf, largestError, peerRows, ratioOf } from "./compare.js";
+import { formOf, formsOf, largestError, peerRows } from "./compare.js";
 import { markdownTable } from "./markdown.js";
 import { digits, error, grouped, machineLine, memory, percent, plural, times } from "./numbers.js";
 import { partOf } from "./parts.js";
@@ -70,8 +70,8 @@ function peersTable(part: Part): string {
       const gradients = its.find(({ operation }) => operation === "gradients");
       const cost = (row: Row | undefined) => {
         if (row === undefined) return "–";
-        const ratio = row.contender === "papo" ? undefined : ratioOf(row, part);
-        return digits(row.nsPerLogit) + (ratio === undefined ? "" : ` (**${times(ratio)}**)`);
+        const { nsPerLogit, relative } = row;
+        return digits(nsPerLogit) + (relative ? ` (**${times(relative.time.median)}**)` : "");
       };
       return [
         first.label,

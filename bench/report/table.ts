@@ -3,7 +3,7 @@
  * row has is left out, notes become footnotes.
  */
 import type { Errors, Part, Roofline, Row, Spread } from "../result.js";
-import { largestError, ratioOf } from "./compare.js";
+import { largestError } from "./compare.js";
 import {
   digits,
   duration,
@@ -126,11 +126,14 @@ export function tableFrom(
     phrase: ({ label }) => (label === "papo" ? "" : label),
   };
   const conditions = [name, ...CONDITIONS];
+  const measures = new Set(rows.flatMap(({ relative }) => relative?.to ?? []));
+  const ratio = ({ relative, name }: Row) =>
+    relative === undefined ? (measures.has(name) ? "1" : "") : times(relative.time.median);
   const columns: Column[] = [
     ...conditions.filter(differs),
     { head: "time", cell: ({ time }) => withSpread(duration(time.median), time) },
     { head: "ns/logit", cell: ({ nsPerLogit }) => digits(nsPerLogit) },
-    { head: "×", cell: (row) => written(ratioOf(row, part), times) },
+    { head: "×", cell: ratio },
     { head: "GB/s", cell: ({ bytesPerSecond }) => gigabytesPerSecond(bytesPerSecond) },
     { head: "of floor", cell: ({ share }) => written(share, percent) },
     { head: "memory", cell: ({ extraBytes }) => written(extraBytes, memory) },
@@ -152,7 +155,11 @@ export function tableFrom(
     lines: rows.map((row) => filled.map(({ cell }) => cell(row))),
     below: [
       ...part.rooflines.map(rooflineLine),
-      "×: time per logit against papo's first row of the same operation, dtype and threads",
+      ...(measures.size === 0
+        ? []
+        : [
+            "×: time over that of the row of its kind with a 1, per row and column, median of the rounds",
+          ]),
       ...Object.entries(part.absent).map(([name, reason]) => `absent: ${name}: ${reason}`),
       ...notes.map((note, at) => `[${at + 1}] ${note}`),
     ],

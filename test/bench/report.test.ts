@@ -3,31 +3,26 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { ratioOf } from "../../bench/report/compare.js";
 import { digits, duration, error, grouped, memory, percent } from "../../bench/report/numbers.js";
 import { betweenMarkers, publish, resultsPage } from "../../bench/report/publish.js";
 import { readmeSection } from "../../bench/report/section.js";
 import { tableOf } from "../../bench/report/terminal.js";
-import type { Part, Row } from "../../bench/result.js";
-import { row, syntheticResult } from "./synthetic.js";
+import type { Part } from "../../bench/result.js";
+import { relativeTo, row, syntheticResult } from "./synthetic.js";
 
 const plain = (text: string) => text.replaceAll("\u00a0", " ");
 
+const papo = row("small", { label: "papo", share: 0.5 });
+const slow = { contender: "slow", rows: 64, note: "64 rows fit" };
 const small: Part = {
   name: "small",
   title: "A small part",
   rooflines: syntheticResult().parts[0]?.rooflines.slice(0, 1) ?? [],
   rows: [
-    row("small", { label: "papo", share: 0.5 }),
-    row("small", { label: "papo, padded", padding: 0.3, share: 0.5 }),
-    row("small", { label: "slow", contender: "slow", rows: 64, share: 0.05, note: "64 rows fit" }),
-    row("small", {
-      label: "slower",
-      contender: "slower",
-      rows: 64,
-      share: 0.01,
-      note: "64 rows fit",
-    }),
+    papo,
+    relativeTo(papo, row("small", { label: "papo", padding: 0.3, share: 0.5 })),
+    relativeTo(papo, row("small", { ...slow, label: "slow", share: 0.05 })),
+    relativeTo(papo, row("small", { ...slow, label: "slower", share: 0.01 })),
   ],
   absent: { gone: "not installed" },
 };
@@ -71,37 +66,14 @@ test("a part's table: common conditions above it, columns lined up, ratios, note
     lines.slice(4, 8).map((line) => line.slice(end - 5, end).trim()),
     ["50 %", "50 %", "5 %", "1 %"],
   );
-  t.regex(lines[5] as string, /^papo, padded .* 30 % .* 1\.0× /);
+  t.regex(lines[4] as string, /^papo .* 0 % .* 1 /);
+  t.regex(lines[5] as string, /^papo .* 30 % .* 1\.0× /);
   t.regex(lines[6] as string, /^slow \[1\] .* 10× /);
   t.regex(lines[7] as string, /^slower \[1\] .* 50× /);
   const below = lines.slice(9).join("\n");
   t.regex(below, /^roofline, 1 thread: read 30\.0 ± 3 %.*exponentials avx2 7\.50.* G\/s$/ms);
   t.true(below.includes("absent: gone: not installed\n[1] 64 rows fit"));
   t.is(below.split("64 rows fit").length, 2);
-});
-
-test("a cost is compared with papo's first row of the same operation, dtype and threads", (t) => {
-  const rows = [
-    row("p", { threads: 1 }),
-    row("p", { threads: 2 }),
-    row("p", { operation: "gradients", share: 0.8 }),
-    row("p", { operation: "gradients", share: 0.4, outputs: "in place" }),
-    row("p", { dtype: "bfloat16" }),
-    row("p", { threads: 2, contender: "peer", share: 0.3 }),
-    row("p", { operation: "gradients", threads: 2, contender: "peer" }),
-  ];
-  const ratios = rows.map((each) => ratioOf(each, { ...small, rows }));
-  t.deepEqual(
-    ratios.slice(0, 6).map((ratio) => Number(ratio?.toFixed(6))),
-    [1, 1, 1, 2, 1, 3],
-  );
-  // papo has no such row on two threads: the one on one thread is the nearest.
-  t.is(ratios[6], (rows[6] as Row).nsPerLogit / (rows[2] as Row).nsPerLogit);
-});
-
-test("without a row of papo's the first row is the measure", (t) => {
-  const rows = [0.5, 0.25].map((share) => row("p", { contender: "peer", share }));
-  t.is(ratioOf(rows[1] as Row, { ...small, rows })?.toFixed(6), "2.000000");
 });
 
 test("no table is wider than 160 columns or has an empty column", (t) => {
@@ -115,7 +87,7 @@ test("a part without rows is a title", (t) => {
   t.true(tableOf({ ...small, rows: [], rooflines: [], absent: {} }).startsWith("A small part\n"));
 });
 
-test("a peer is compared with papo's row on as many threads, not with the first one", (t) => {
+test("README's ratios are those of the rounds", (t) => {
   const section = plain(readmeSection(syntheticResult()));
   // 0.93 / 0.09 and 0.7 / 0.02 of the same floor.
   t.regex(

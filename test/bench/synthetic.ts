@@ -186,8 +186,19 @@ function peers(part: string): Row[] {
       }
     }
   }
-  return rows;
+  return rows.map((each) => {
+    const own = rows.find(
+      ({ contender, operation, threads }) =>
+        contender === "papo" && operation === each.operation && threads === each.threads,
+    );
+    return own === undefined || own === each ? each : relativeTo(own, each);
+  });
 }
+
+export const relativeTo = (base: Row, each: Row): Row => ({
+  ...each,
+  relative: { to: base.name, time: spread(each.nsPerLogit / base.nsPerLogit) },
+});
 
 /** Everything that any report draws, in parts by the names that the suite gives them. */
 export function syntheticResult(): BenchResult {
