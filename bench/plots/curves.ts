@@ -23,7 +23,7 @@ const X: Record<Growing, (values: readonly number[]) => Plot.ScaleOptions> = {
   vocab: (values) => ({
     label: "vocabulary",
     domain: [0, Math.max(...values)],
-    ticks: 5,
+    ticks: 4,
     tickFormat: (value: number) => (value === 0 ? "0" : `${grouped(value / 1000)} k`),
   }),
   rows: (values) => ({
@@ -87,7 +87,7 @@ export function curves(part: Part, growing: Growing, title: string): Picture | u
   ].join(", ");
   return framed({
     title,
-    subtitle: `ns per logit; ${conditions}; dashed: the floor`,
+    subtitle: `ns per logit${y.options.type === "log" ? " (log)" : ""}; ${conditions}; dashed: the floor`,
     description: describe(title, series, growing),
     plot: {
       ...NARROW,
@@ -100,7 +100,7 @@ export function curves(part: Part, growing: Growing, title: string): Picture | u
         labelAnchor: "center",
         labelArrow: "none",
       },
-      y: { ...y.options, label: null, grid: true, ticks: 5, tickSize: 0 },
+      y: { ...y.options, label: null, grid: true, tickSize: 0 },
       marks: [Plot.ruleY([y.options.domain[0]], { stroke: INK, strokeOpacity: 0.4 }), ...marks],
     },
   });
@@ -135,7 +135,7 @@ function verticalScale(rows: readonly Row[]) {
     options: {
       type: log ? ("log" as const) : ("linear" as const),
       domain: [from, to] as const,
-      ...(log ? { tickFormat: (value: number) => digits(value, 1) } : {}),
+      ...(log ? { ticks: roundNumbers(bottom, top), tickFormat: String } : { ticks: 5 }),
     },
     pixel: ({ nsPerLogit }: Row) =>
       MARGIN.top + span * (1 - (at(nsPerLogit) - at(from)) / (at(to) - at(from))),
@@ -155,6 +155,15 @@ function spreadLabels(wanted: readonly number[]): number[] {
     free = place + LABEL_DISTANCE;
   }
   return shifts;
+}
+
+/** 0.1, 0.2, 0.5, 1, … */
+function roundNumbers(from: number, to: number): number[] {
+  const all: number[] = [];
+  for (let power = Math.floor(Math.log10(from)); 10 ** power <= to; power++) {
+    all.push(...[1, 2, 5].map((digit) => Number(`${digit}e${power}`)));
+  }
+  return all.filter((value) => value >= from && value <= to);
 }
 
 function powersOfFour(from: number, to: number): number[] {

@@ -158,7 +158,7 @@ export function tableFrom(
       ...(measures.size === 0
         ? []
         : [
-            "×: time over that of the row of its kind with a 1, per row and column, median of the rounds",
+            "×: time against the row of its kind that has a 1 (per row and column, median of the rounds)",
           ]),
       ...Object.entries(part.absent).map(([name, reason]) => `absent: ${name}: ${reason}`),
       ...notes.map((note, at) => `[${at + 1}] ${note}`),

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
+import { PARTS } from "../../bench/parts/parts.js";
 import { digits, duration, error, grouped, memory, percent } from "../../bench/report/numbers.js";
 import { betweenMarkers, publish, resultsPage } from "../../bench/report/publish.js";
 import { readmeSection } from "../../bench/report/section.js";
@@ -114,6 +115,10 @@ test("README's section: the forms' shares and costs, plots that exist, the machi
     5,
   );
   t.notRegex(section, /NaN|undefined|Infinity/);
+});
+
+test("the suite has the parts that README draws from", (t) => {
+  for (const { name } of syntheticResult().parts) t.true(name in PARTS, name);
 });
 
 test("a result of other parts leaves README's tables and plots out", (t) => {
