@@ -17,7 +17,7 @@ const RESULTS = fileURLToPath(new URL("../results/", import.meta.url));
 const { positionals } = parseArgs({ allowPositionals: true });
 const result = positionals[0] === undefined ? newest() : read(positionals[0]);
 if (result === undefined) {
-  console.error("no result: `npm run bench` makes one");
+  console.error(`${positionals[0] ?? "bench/results"} holds no result; npm run bench makes one`);
   process.exitCode = 1;
 } else {
   for (const part of result.parts) console.log(`${tableOf(part)}\n`);

@@ -141,7 +141,8 @@ test("publishing writes the README, the page of results and every plot", (t) => 
   try {
     const readme = "# papo\n<!-- bench:begin --><!-- bench:end -->\nend\n";
     writeFileSync(join(root, "README.md"), readme);
-    mkdirSync(join(root, "bench"));
+    mkdirSync(join(root, "bench/results/plots"), { recursive: true });
+    writeFileSync(join(root, "bench/results/plots/of-an-older-result.svg"), "");
     const written = publish(syntheticResult(), root);
     t.is(written.length, 7);
     t.deepEqual(readdirSync(join(root, "bench/results/plots")).sort(), [
