@@ -28,6 +28,8 @@ export type Request =
 export interface SetUpReply {
   /** Peak memory of the first runs beyond inputs and outputs, bytes; undefined where the system does not tell. */
   readonly extraBytes: number | undefined;
+  /** Whether its outputs are allocated anew by every run. */
+  readonly fresh: boolean;
 }
 export interface MeasureReply {
   /** Seconds per evaluation, the median of this round's runs. */
@@ -120,7 +122,7 @@ async function setUp(index: number): Promise<SetUpReply> {
   running.set(index, now);
   const extra = await extraBytes(evaluations[0] as Evaluation);
   await warmUp(now);
-  return { extraBytes: extra };
+  return { extraBytes: extra, fresh: (evaluations[0] as Evaluation).freshOutputBytes > 0 };
 }
 
 async function evaluationOf(

@@ -17,7 +17,7 @@ export interface ExperimentOptions {
 /** Rounds that even the slowest case takes part in. */
 const LEAST_ROUNDS = 3;
 /** A case that has used this much measured time, seconds, sits out the rounds after those. */
-const PATIENCE = 10;
+const PATIENCE = 6;
 
 /** A case while it is measured. */
 interface Measured {
@@ -26,6 +26,7 @@ interface Measured {
   /** Seconds of all of them. */
   total: number;
   extraBytes: number | undefined;
+  fresh: boolean;
   errors: Row["errors"];
   note: string | undefined;
   failure: string | undefined;
@@ -46,6 +47,7 @@ export async function runPart(plan: PartPlan, options: ExperimentOptions): Promi
       turns: [],
       total: 0,
       extraBytes: undefined,
+      fresh: false,
       errors: undefined,
       note: undefined,
       failure: undefined,
@@ -54,7 +56,7 @@ export async function runPart(plan: PartPlan, options: ExperimentOptions): Promi
   const limits = new Map<number, Limits[]>();
   const groups = new Set(plan.cases.map(({ group }) => group).filter((group) => group));
   for (const group of groups.size === 0 ? [undefined] : groups) {
-    const members = all.filter(({ case: given }) => (given.group ?? group) === group);
+    const members = membersOf(group, all);
     if (group !== undefined) options.say(`${plan.name}: ${group}`);
     await runGroup(group, members, limits, options);
   }
@@ -74,6 +76,15 @@ export async function runPart(plan: PartPlan, options: ExperimentOptions): Promi
       ),
     },
   };
+}
+
+/** The cases of a group, and those of none on as many threads. */
+function membersOf(group: string | undefined, all: readonly Measured[]): readonly Measured[] {
+  const own = all.filter(({ case: given }) => given.group === group);
+  const threads = new Set(own.map(({ case: given }) => given.threads));
+  return all.filter(
+    (one) => own.includes(one) || (one.case.group === undefined && threads.has(one.case.threads)),
+  );
 }
 
 async function runGroup(
@@ -119,7 +130,9 @@ async function seat(members: readonly Measured[], { say }: ExperimentOptions): P
     for (const [index, measured] of inside.entries()) {
       await orFailure(measured, async () => {
         if (index === 0) await process.ask({ do: "begin", cases });
-        measured.extraBytes = (await process.ask({ do: "setUp", index })).extraBytes;
+        const { extraBytes, fresh } = await process.ask({ do: "setUp", index });
+        measured.extraBytes = extraBytes;
+        measured.fresh = fresh;
       });
       seats.push({ measured, process, index });
     }
@@ -193,6 +206,7 @@ function rowOf(
   return {
     part: plan.name,
     ...given,
+    ...(measured.fresh && { outputs: "its own" as const }),
     ...(given.contender.startsWith("papo") || given.contender.startsWith("call") ? { isa } : {}),
     time,
     bytes,

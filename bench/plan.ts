@@ -22,8 +22,8 @@ export interface Case
   /** The engine's best if absent. */
   readonly isa?: string;
   /**
-   * Cases of one group are measured together, then their processes end; cases without take part in every group. For
-   * contenders that do not fit into memory all at once.
+   * Cases of one group are measured together, then their processes end; cases without take part in every group on as
+   * many threads. For contenders that do not fit into memory all at once.
    */
   readonly group?: string;
   readonly note?: string;

@@ -2,6 +2,7 @@
 import { availableParallelism, freemem } from "node:os";
 import { info } from "../lib/index.js";
 import { VOCAB } from "./cases.js";
+import { installPeers } from "./contenders/peer-packages.js";
 import { PEERS } from "./contenders/peers.js";
 import { runPart } from "./experiment.js";
 import { commit, machine } from "./machine.js";
@@ -29,6 +30,7 @@ const QUICK_VOCAB = 32_000;
 export async function runSuite(options: SuiteOptions): Promise<BenchResult> {
   const { quick, say } = options;
   const { isa, isas } = info();
+  if (options.parts.includes("peers")) await installPeers(say);
   const meter = new RooflineMeter(
     [isa, ...isas.filter((name) => name !== isa)],
     quick ? QUICK_ARRAY_LENGTH : ARRAY_LENGTH,
