@@ -1,7 +1,7 @@
 /** papo, fused and composed, beside every peer that can be had, on the same numbers of threads. */
 import type { Peer } from "../contenders/contender.js";
 import { PEERS } from "../contenders/peers.js";
-import { type Case, caseOf, oneAndAll, type PartPlan, type Scope, threadsLabel } from "../plan.js";
+import { type Case, caseOf, oneAndAll, type PartPlan, type Scope } from "../plan.js";
 
 /** Bytes per row and column that the hungriest peer holds at once, over both operations, and papo beside it. */
 const PEER_BYTES_PER_LOGIT = 150;
@@ -51,7 +51,7 @@ function peerCases(scope: Scope, rows: number, peer: Peer): Case[] {
     .map((given) => {
       const largest = peer.largest(given.operation);
       const most = largest === undefined ? rows : Math.floor(largest.logits / scope.vocab);
-      const own = { ...given, group: `${peer.label}, ${threadsLabel(given.threads)}` };
+      const own = { ...given, group: `${peer.label}, threads: ${given.threads}` };
       if (most >= rows) return own;
       return { ...own, rows: Math.max(1, most), note: largest?.reason ?? "" };
     });
