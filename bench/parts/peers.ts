@@ -53,7 +53,7 @@ function peerCases(scope: Scope, rows: number, peer: Peer): Case[] {
       const most = largest === undefined ? rows : Math.floor(largest.logits / scope.vocab);
       const own = { ...given, group: `${peer.label}, threads: ${given.threads}` };
       if (most >= rows) return own;
-      return { ...own, rows: Math.max(1, most), note: largest?.reason ?? "" };
+      return { ...own, rows: Math.max(1, most), note: `fewer rows: ${largest?.reason}` };
     });
 }
 
