@@ -5,7 +5,12 @@ import { digits, grouped, plural, times } from "../report/numbers.js";
 import type { Part, Row } from "../result.js";
 import { BLUE, framed, INK, MUTED, type Picture } from "./frame.js";
 
+const WIDTH = 840;
 const BAR = 21;
+/** Room for the words at the ends of the bars, pixels. */
+const CAPTION = 96;
+/** Of a letter, about, pixels: names need so much room on the left. */
+const LETTER = 6;
 const TITLES: Partial<Record<Row["operation"], string>> = {
   forward: "forward",
   gradients: "forward + gradients",
@@ -28,6 +33,9 @@ export function peers(part: Part): Picture | undefined {
   const floored = rows.filter((row) => floorOf(row) !== undefined);
   const from = 0.5 * Math.min(...rows.map(cost), ...floored.map((row) => floorOf(row) as number));
   const to = Math.max(...rows.map(cost));
+  const marginLeft = 16 + LETTER * Math.max(...names.map((each) => each.length));
+  // Two panels, a little less than half of the rest each.
+  const panel = 0.45 * (WIDTH - marginLeft);
   const title = "Cost of a logit, against other engines";
   const place = { y: name, fx: ({ operation }: Row) => TITLES[operation] };
   return framed({
@@ -35,16 +43,15 @@ export function peers(part: Part): Picture | undefined {
     subtitle: `ns per logit, logarithmic; ${conditions(rows)}; ×: times papo's on as many threads; dashed: the floor`,
     description: describe(title, rows),
     plot: {
-      width: 840,
+      width: WIDTH,
       height: 58 + BAR * names.length,
-      marginLeft: 214,
+      marginLeft,
       marginRight: 8,
       marginTop: 26,
       marginBottom: 32,
-      // Room for the words at the ends of the bars.
       x: {
         type: "log",
-        domain: [from, to * (to / from) ** 0.42],
+        domain: [from, to * (to / from) ** (CAPTION / (panel - CAPTION))],
         label: null,
         ticks: decades(from, to),
         tickFormat: (value: number) => String(value),

@@ -131,7 +131,8 @@ export function tableFrom(
     relative === undefined ? (measures.has(name) ? "1" : "") : times(relative.time.median);
   const columns: Column[] = [
     ...conditions.filter(differs),
-    { head: "time", cell: ({ time }) => withSpread(duration(time.median), time) },
+    { head: "time", cell: ({ time }) => duration(time.median) },
+    { head: "±", cell: ({ time }) => percent(time.spread) },
     { head: "ns/logit", cell: ({ nsPerLogit }) => digits(nsPerLogit) },
     { head: "×", cell: ratio },
     { head: "GB/s", cell: ({ bytesPerSecond }) => gigabytesPerSecond(bytesPerSecond) },

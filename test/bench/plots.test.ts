@@ -46,7 +46,7 @@ test("peers: a bar for every contender and operation, each with its ratio", (t) 
   }
   t.true(words.includes("10×  (1.11)"));
   t.true(words.includes("127×  (33.1)"));
-  t.is(parsed(svgOf("peers")).querySelectorAll("[aria-label=bar] rect").length, 20);
+  t.is(parsed(svgOf("peers")).querySelectorAll("[aria-label=bar] rect").length, 22);
 });
 
 test("curves: a line and a floor for every form, ranges at every point", (t) => {

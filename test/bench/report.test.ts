@@ -60,7 +60,7 @@ test("a part's table: common conditions above it, columns lined up, ratios, note
   const lines = plain(tableOf(small)).split("\n");
   t.is(lines[0], "A small part (forward, float32, V = 151 936, 1 thread, papo on avx512)");
   const header = lines[2] as string;
-  t.regex(header, /rows +padding +time +ns\/logit +× +GB\/s +of floor +memory +Δ log-prob/);
+  t.regex(header, /rows +padding +time +± +ns\/logit +× +GB\/s +of floor +memory +Δ log-prob/);
   t.notRegex(header, /threads|dtype|mode|gradients/);
   const end = header.indexOf("of floor") + "of floor".length;
   t.deepEqual(

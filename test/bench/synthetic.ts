@@ -125,6 +125,14 @@ const PEERS: readonly (readonly [string, string, number, number, number, Errors]
     1024,
     { logProb: 1e-4, entropy: 1e-4, kl: 7e-5 },
   ],
+  [
+    "torch-compile",
+    "PyTorch, torch.compile, tuned allocator",
+    0.08,
+    0.04,
+    1024,
+    { logProb: 1e-4, entropy: 1e-4, kl: 7e-5 },
+  ],
   ["torch-default-allocator", "PyTorch", 0.013, 0.006, 1024, { logProb: 1e-4, kl: 7e-5 }],
   [
     "tfjs-wasm",
