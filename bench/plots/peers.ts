@@ -8,7 +8,7 @@ import { BLUE, framed, INK, MUTED, type Picture } from "./frame.js";
 const WIDTH = 840;
 const BAR = 21;
 /** Room for the words at the ends of the bars, pixels. */
-const CAPTION = 96;
+const CAPTION = 86;
 /** Of a letter, about, pixels: names need so much room on the left. */
 const LETTER = 6;
 const TITLES: Partial<Record<Row["operation"], string>> = {
