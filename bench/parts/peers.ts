@@ -51,7 +51,7 @@ function peerCases(scope: Scope, rows: number, peer: Peer): Case[] {
     .map((given) => {
       const largest = peer.largest(given.operation);
       const most = largest === undefined ? rows : Math.floor(largest.logits / scope.vocab);
-      const own = { ...given, group: `${peer.label}, threads: ${given.threads}` };
+      const own = { ...given, group: `${peer.label} ${given.threads}` };
       if (most >= rows) return own;
       return { ...own, rows: Math.max(1, most), note: `fewer rows: ${largest?.reason}` };
     });
