@@ -10,7 +10,10 @@ export const JAX: Peer = {
   label: "jax-js, WASM",
   operations: ["forward", "gradients"],
   threads: "one",
-  largest: () => ({ logits: 0, reason: "its heap ends at 4 GiB" }),
+  largest: (operation) => ({
+    logits: (operation === "gradients" ? 384 : 512) * 151_936,
+    reason: "its heap ends at 4 GiB",
+  }),
   absent: async () => notInstalled(PACKAGE),
   version: async () => installedVersion(PACKAGE) ?? "unknown",
   setUp,

@@ -3,6 +3,7 @@ import type { Peer } from "./contender.js";
 import { JAX } from "./jax.js";
 import { ONNXRUNTIME, ONNXRUNTIME_CHUNKS } from "./onnxruntime.js";
 import { PLAIN } from "./plain.js";
+import { PLAIN_LOOP } from "./plain-loop.js";
 import { TFJS_CPU, TFJS_WASM } from "./tfjs.js";
 import { TORCH, TORCH_COMPILED, TORCH_DEFAULT_ALLOCATOR } from "./torch.js";
 
@@ -15,5 +16,6 @@ export const PEERS: readonly Peer[] = [
   JAX,
   TFJS_WASM,
   TFJS_CPU,
+  PLAIN_LOOP,
   PLAIN,
 ];

@@ -6,7 +6,7 @@ import type { Evaluation, Peer, Results, Setting } from "./contender.js";
 
 export const PLAIN: Peer = {
   name: "plain",
-  label: "plain TypeScript, float64",
+  label: "plain TypeScript, papo/reference",
   operations: ["forward", "gradients"],
   threads: "one",
   largest: () => ({ logits: 16 * 151_936, reason: "its time" }),

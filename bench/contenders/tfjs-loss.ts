@@ -1,20 +1,13 @@
 /** The loss in the ops of TensorFlow.js, with its own gradients. */
-import { createRequire } from "node:module";
-import * as tf from "@tensorflow/tfjs-core";
+import type * as tf from "@tensorflow/tfjs-core";
 import { type Batch, OBJECTIVE } from "../cases.js";
 import type { Evaluation, Setting } from "./contender.js";
 
-/** The batch in a backend's memory, and the loss of it there. */
-export async function setUpLoss(
-  backend: "cpu" | "wasm",
-  batch: Batch,
-  { operation }: Setting,
-): Promise<Evaluation> {
-  // Without its checks of arguments, and its advice.
-  tf.enableProdMode();
-  await tf.setBackend(backend);
-  // tfjs-core's Node bundle registers no gradients; its own ones lie beside it, loadable only this way.
-  createRequire(import.meta.url)("@tensorflow/tfjs-core/dist/register_all_gradients");
+/** The library, which is loaded only where it takes part. */
+export type Tfjs = typeof tf;
+
+/** The batch in the memory of the backend that is set, and the loss of it there. */
+export function setUpLoss(tf: Tfjs, batch: Batch, { operation }: Setting): Evaluation {
   const shape: [number, number] = [batch.rows, batch.vocab];
   const column = (values: Float64Array) => tf.tensor1d(Float32Array.from(values));
   const logits = [
@@ -29,13 +22,13 @@ export async function setUpLoss(
   };
   let last: tf.TensorContainerObject = {};
   const valueAndGrads = tf.valueAndGrads((seeing, hidden) => {
-    const { loss, ...statistics } = lossOf(seeing as tf.Tensor2D, hidden as tf.Tensor2D, rows);
+    const { loss, ...statistics } = lossOf(tf, seeing as tf.Tensor2D, hidden as tf.Tensor2D, rows);
     for (const statistic of Object.values(statistics)) tf.keep(statistic);
     last = statistics;
     return loss;
   });
   const evaluate = (): tf.TensorContainerObject => {
-    if (operation === "forward") return { ...lossOf(...logits, rows) };
+    if (operation === "forward") return { ...lossOf(tf, ...logits, rows) };
     const { value, grads } = valueAndGrads([...logits]);
     return { ...last, loss: value, gradLogits: grads[0], gradMaskedLogits: grads[1] };
   };
@@ -69,14 +62,14 @@ interface Rows {
   readonly advantages: tf.Tensor1D;
 }
 
-function lossOf(logits: tf.Tensor2D, maskedLogits: tf.Tensor2D, rows: Rows) {
+function lossOf(tf: Tfjs, logits: tf.Tensor2D, maskedLogits: tf.Tensor2D, rows: Rows) {
   const logP = tf.logSoftmax(logits);
   const logQ = tf.logSoftmax(maskedLogits);
   const p = tf.exp(logP);
   const entropy = tf.neg(tf.sum(tf.mul(p, logP), 1));
   const maskedEntropy = tf.neg(tf.sum(tf.mul(tf.exp(logQ), logQ), 1));
   const kl = tf.sum(tf.mul(p, tf.sub(logP, logQ)), 1);
-  const logProbs = pick(logP, rows.chosen);
+  const logProbs = pick(tf, logP, rows.chosen);
 
   const { advantages } = rows;
   const ratio = tf.exp(tf.sub(logProbs, rows.oldLogProbs));
@@ -101,7 +94,7 @@ function lossOf(logits: tf.Tensor2D, maskedLogits: tf.Tensor2D, rows: Rows) {
 }
 
 /** One element of each row. gatherND has no gradient, and those of its other gathers take minutes at this size. */
-function pick(values: tf.Tensor2D, at: tf.Tensor2D): tf.Tensor1D {
+function pick(tf: Tfjs, values: tf.Tensor2D, at: tf.Tensor2D): tf.Tensor1D {
   const gather = tf.customGrad((x) => ({
     value: tf.gatherND(x as tf.Tensor, at),
     gradFunc: (dy: tf.Tensor) => tf.scatterND(at, dy, values.shape),

@@ -1,6 +1,5 @@
 /** PyTorch, eager with autograd or compiled, in a Python process of its own that is driven over its pipes. */
 import { execFile, spawn } from "node:child_process";
-import { totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Batch, OBJECTIVE } from "../cases.js";
@@ -19,7 +18,7 @@ export const TORCH: Peer = {
   label: "PyTorch, tuned allocator",
   operations: ["forward", "gradients"],
   threads: "any",
-  largest,
+  largest: () => undefined,
   absent,
   version: async () => (await torchVersion()) ?? "unknown",
   setUp: (batch, setting) => setUp(batch, setting, false),
@@ -43,11 +42,6 @@ export const TORCH_COMPILED: Peer = {
 
 function threadCount({ threads }: Setting): Readonly<Record<string, string>> {
   return { OMP_NUM_THREADS: String(threads) };
-}
-
-/** A logit takes 4 bytes in either process and up to 30 of intermediate tensors and gradients. */
-function largest() {
-  return { logits: (0.8 * totalmem()) / 2 / 38, reason: "memory" };
 }
 
 async function absent(): Promise<string | undefined> {
