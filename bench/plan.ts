@@ -46,7 +46,7 @@ export interface Scope {
   readonly quick: boolean;
   /** Columns, where a part is not about them. */
   readonly vocab: number;
-  /** Threads that the machine runs at once. */
+  /** All that papo would use: those of the machine, or `PAPO_NUM_THREADS`. */
   readonly threads: number;
   /** The engine's instruction sets on this machine, best first. */
   readonly isas: readonly string[];

@@ -1,5 +1,5 @@
 /** Runs parts of the suite and gathers their result. */
-import { availableParallelism, freemem } from "node:os";
+import { freemem } from "node:os";
 import { info } from "../lib/index.js";
 import { VOCAB } from "./cases.js";
 import { installPeers } from "./contenders/peer-packages.js";
@@ -29,15 +29,11 @@ const QUICK_VOCAB = 32_000;
 
 export async function runSuite(options: SuiteOptions): Promise<BenchResult> {
   const { quick, say } = options;
-  const { isa, isas } = info();
+  const { isa, isas, threads } = info();
   if (options.parts.includes("peers")) await installPeers(say);
-  const meter = new RooflineMeter(
-    [isa, ...isas.filter((name) => name !== isa)],
-    quick ? QUICK_ARRAY_LENGTH : ARRAY_LENGTH,
-  );
+  const meter = new RooflineMeter(isas, quick ? QUICK_ARRAY_LENGTH : ARRAY_LENGTH);
   const doubt = implausible(meter.measure(1));
   if (doubt !== undefined) throw new Error(`the measured limits cannot be right: ${doubt}`);
-  const threads = availableParallelism();
   const parts: Part[] = [];
   for (const name of options.parts) {
     const vocab = quick ? QUICK_VOCAB : VOCAB;

@@ -15,6 +15,7 @@ export function calls({ quick, threads }: Scope): PartPlan {
       caseOf({
         ...step,
         name: `${step.contender} ${vocab}`,
+        ...(step.contender !== "call-bridge" && { relativeTo: `call-bridge ${vocab}` }),
         operation: "forward",
         rows: 1,
         vocab,

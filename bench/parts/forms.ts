@@ -23,6 +23,7 @@ export function forms(scope: Scope): PartPlan {
         caseOf({
           ...form,
           name: `${dtype} ${form.name} ${threads}`,
+          ...(form.name === "in-place" && { relativeTo: `${dtype} gradients ${threads}` }),
           dtype,
           rows,
           vocab: scope.vocab,

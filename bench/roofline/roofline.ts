@@ -35,7 +35,7 @@ export class RooflineMeter {
   readonly #best: string;
   readonly #isas: readonly string[];
 
-  /** @param isas  instruction sets whose exponential is measured; the best, which moves memory, is the first */
+  /** @param isas  instruction sets whose exponential is measured; the first, the machine's best, moves memory */
   constructor(isas: readonly string[], arrayLength: number) {
     this.#module = createRequire(import.meta.url)(FILE) as Module;
     // The same kind of memory as the contenders' logits and gradients: typed arrays, every page touched.
