@@ -21,7 +21,10 @@ const program = new Command("npm run bench --")
   .description("Measures papo beside this machine's limits, and beside others.")
   .argument("[parts...]", "parts by name; all if none is named")
   .option("--list", "says which parts there are")
-  .option("--quick", "small sizes and few rounds, to try the suite itself")
+  .option(
+    "--quick",
+    "small sizes and few rounds, to try the suite itself; without peers if no part is named",
+  )
   .option("--rounds <n>", "rounds of every part", count)
   .option("--out <file>", "where the JSON goes; a full run writes bench/results/ if not said")
   .action(main);
@@ -38,7 +41,7 @@ async function main(names: readonly string[], options: Options): Promise<void> {
   say("building what changed");
   build(["build:lib", "build:bench"]);
   const result = await runSuite({
-    parts: names.length > 0 ? names : Object.keys(PARTS),
+    parts: names.length > 0 ? names : partsOf(options),
     quick: options.quick ?? false,
     rounds: options.rounds,
     say,
@@ -51,6 +54,11 @@ async function main(names: readonly string[], options: Options): Promise<void> {
   writeFileSync(path, `${JSON.stringify(result, null, 1)}\n`);
   say(`written: ${path}`);
   if (full) for (const generated of publish(result)) say(`written: ${generated}`);
+}
+
+/** All; in a quick run without the peers, which take longer to start than everything else to be tried. */
+function partsOf({ quick }: Options): readonly string[] {
+  return Object.keys(PARTS).filter((name) => !quick || name !== "peers");
 }
 
 function show(part: Part): void {
