@@ -105,7 +105,12 @@ async function runGroup(
           await takeTurn(seat, now, { group, round, isa: options.isa });
       }
     }
-    for (const seat of seats) await finish(seat);
+    const processes = new Set(seats.map(({ process }) => process));
+    await Promise.all(
+      [...processes].map(async (process) => {
+        for (const seat of seats) if (seat.process === process) await finish(seat);
+      }),
+    );
   } finally {
     await Promise.all([...new Set(seats.map(({ process }) => process))].map((p) => p.close()));
   }
@@ -118,29 +123,31 @@ interface Seat {
   readonly index: number;
 }
 
+/** Starts the processes, side by side: nothing is timed yet. */
 async function seat(members: readonly Measured[], { say }: ExperimentOptions): Promise<Seat[]> {
   const byProcess = new Map<string, Measured[]>();
   for (const measured of members) {
     const key = processKey(measured.case);
     byProcess.set(key, [...(byProcess.get(key) ?? []), measured]);
   }
-  const seats: Seat[] = [];
-  for (const [key, inside] of byProcess) {
-    say(`  setting up ${key}: ${inside.length} ${inside.length === 1 ? "case" : "cases"}`);
-    const process = new CaseProcess(inside.map((measured) => measured.case));
-    const cases = inside.map((measured) => measured.case);
-    for (const [index, measured] of inside.entries()) {
-      await orFailure(measured, async () => {
-        if (index === 0) await process.ask({ do: "begin", cases });
-        const { extraBytes, fresh } = await process.ask({ do: "setUp", index });
-        measured.extraBytes = extraBytes;
-        measured.fresh = fresh;
-      });
-      seats.push({ measured, process, index });
-    }
-  }
+  say(`  setting up ${[...byProcess.keys()].join("; ")}`);
+  const seats = await Promise.all([...byProcess.values()].map(seatTogether));
   // In the order of the plan, whatever shares a process.
-  return seats.sort((a, b) => members.indexOf(a.measured) - members.indexOf(b.measured));
+  return seats.flat().sort((a, b) => members.indexOf(a.measured) - members.indexOf(b.measured));
+}
+
+async function seatTogether(inside: readonly Measured[]): Promise<Seat[]> {
+  const cases = inside.map((measured) => measured.case);
+  const process = new CaseProcess(cases);
+  for (const [index, measured] of inside.entries()) {
+    await orFailure(measured, async () => {
+      if (index === 0) await process.ask({ do: "begin", cases });
+      const { extraBytes, fresh } = await process.ask({ do: "setUp", index });
+      measured.extraBytes = extraBytes;
+      measured.fresh = fresh;
+    });
+  }
+  return inside.map((measured, index) => ({ measured, process, index }));
 }
 
 function measureLimits(

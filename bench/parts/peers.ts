@@ -1,6 +1,5 @@
 /** papo, fused and composed, beside every peer that can be had, on the same numbers of threads. */
 import type { Peer } from "../contenders/contender.js";
-import { installPeers } from "../contenders/peer-packages.js";
 import { PEERS } from "../contenders/peers.js";
 import { type Case, caseOf, oneAndAll, type PartPlan, type Scope } from "../plan.js";
 
@@ -9,7 +8,6 @@ const PEER_BYTES_PER_LOGIT = 150;
 
 export async function peers(scope: Scope): Promise<PartPlan> {
   const rows = scope.quick ? 4 : rowsFor(scope);
-  await installPeers((line) => process.stderr.write(`${line}\n`));
   const absent: Record<string, string> = {};
   const cases: Case[] = ["papo", "papo-composed"].flatMap((contender) =>
     casesOf(scope, rows, contender, contender === "papo" ? "papo" : "papo, composed + autograd"),
