@@ -50,6 +50,8 @@ export interface Scope {
   readonly threads: number;
   /** The engine's instruction sets on this machine, best first. */
   readonly isas: readonly string[];
+  /** Peers whose name contains this take part; all where it is absent. */
+  readonly only?: string | undefined;
   /** Bytes that a part may use. */
   readonly memory: number;
 }

@@ -14,6 +14,7 @@ interface Options {
   readonly list?: boolean;
   readonly quick?: boolean;
   readonly rounds?: number;
+  readonly only?: string;
   readonly out?: string;
 }
 
@@ -26,6 +27,7 @@ const program = new Command("npm run bench --")
     "small sizes and few rounds, to try the suite itself; without peers if no part is named",
   )
   .option("--rounds <n>", "rounds of every part", count)
+  .option("--only <word>", "peers whose name contains it, of the part peers")
   .option("--out <file>", "where the JSON goes; a full run writes bench/results/ if not said")
   .action(main);
 
@@ -44,10 +46,12 @@ async function main(names: readonly string[], options: Options): Promise<void> {
     parts: names.length > 0 ? names : partsOf(options),
     quick: options.quick ?? false,
     rounds: options.rounds,
+    only: options.only,
     say,
     show,
   });
-  const full = names.length === 0 && !options.quick && options.rounds === undefined;
+  const { quick, rounds, only } = options;
+  const full = names.length === 0 && !quick && rounds === undefined && only === undefined;
   const path = options.out ?? (full ? resultPath(result) : undefined);
   if (path === undefined) return;
   mkdirSync(dirname(path), { recursive: true });

@@ -15,6 +15,8 @@ import { ARRAY_LENGTH, implausible, RooflineMeter } from "./roofline/roofline.js
 export interface SuiteOptions {
   readonly parts: readonly string[];
   readonly quick: boolean;
+  /** Peers whose name contains this take part; all where it is absent. */
+  readonly only?: string | undefined;
   /** Of every part, instead of its own number. */
   readonly rounds?: number | undefined;
   /** Each line of progress. */
@@ -37,7 +39,8 @@ export async function runSuite(options: SuiteOptions): Promise<BenchResult> {
   const parts: Part[] = [];
   for (const name of options.parts) {
     const vocab = quick ? QUICK_VOCAB : VOCAB;
-    const scope: Scope = { quick, vocab, threads, isas, memory: availableMemory(freemem()) };
+    const memory = availableMemory(freemem());
+    const scope: Scope = { quick, vocab, threads, isas, only: options.only, memory };
     const plan = await (PARTS[name] as (typeof PARTS)[string])(scope);
     const rounds = options.rounds ?? (quick ? QUICK_ROUNDS : plan.rounds);
     say(`${name}: ${plan.cases.length} cases, ${rounds} rounds`);

@@ -12,7 +12,7 @@ export async function peers(scope: Scope): Promise<PartPlan> {
   const cases: Case[] = ["papo", "papo-composed"].flatMap((contender) =>
     casesOf(scope, rows, contender, contender === "papo" ? "papo" : "papo, composed + autograd"),
   );
-  for (const peer of PEERS) {
+  for (const peer of PEERS.filter(({ name }) => name.includes(scope.only ?? ""))) {
     const reason = await peer.absent();
     if (reason === undefined) cases.push(...peerCases(scope, rows, peer));
     else absent[peer.label] = reason;
