@@ -1,4 +1,5 @@
 /** The machine's limits, measured by the native module beside this file. */
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { Limits } from "../floor.js";
@@ -37,6 +38,7 @@ export class RooflineMeter {
 
   /** @param isas  instruction sets whose exponential is measured; the first, the machine's best, moves memory */
   constructor(isas: readonly string[], arrayLength: number) {
+    if (!existsSync(FILE)) throw new Error(`there is no ${FILE}: npm run build:bench makes it`);
     this.#module = createRequire(import.meta.url)(FILE) as Module;
     // The same kind of memory as the contenders' logits and gradients: typed arrays, every page touched.
     this.#arrays = Array.from({ length: 4 }, () => new Float32Array(arrayLength).fill(1));

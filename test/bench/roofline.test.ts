@@ -1,18 +1,10 @@
 /** The loops of the roofline do what they are timed for. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import test from "ava";
-import { build } from "../../bench/build.js";
 import { implausible, RooflineMeter } from "../../bench/roofline/roofline.js";
 import { info } from "../../lib/index.js";
-import { ROOT } from "../structure/files.js";
 
 const LENGTH = 100_000;
 const { isas } = info();
-
-test.before(() => {
-  if (!existsSync(join(ROOT, "build/Release/papo_roofline.node"))) build(["build:bench"]);
-});
 
 for (const isa of isas) {
   test(`on ${isa}, reading adds up everything, copying copies it, on any number of threads`, (t) => {

@@ -1,20 +1,11 @@
 /** A small run of the benchmark suite: every row is complete, its floor is below its time, its errors are small. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import test from "ava";
-import { build } from "../../bench/build.js";
 import { PARTS } from "../../bench/parts/parts.js";
 import type { Row } from "../../bench/result.js";
 import { runSuite } from "../../bench/suite.js";
-import { ROOT } from "../structure/files.js";
 
 /** One that has every form, one with masks, one off the event loop; the others are the same code. */
 const NAMES = ["forms", "padding", "concurrent"];
-
-const MISSING = {
-  "build:lib": "dist/index.js",
-  "build:bench": "build/Release/papo_roofline.node",
-};
 
 /** Of loss, log-probs, entropies and KLs, nats; 16-bit logits are those the reference sees too. */
 const NATS = 5e-6;
@@ -23,11 +14,6 @@ const GRADIENTS = { float32: 5e-7, float16: 1e-3, bfloat16: 5e-3 } as const;
 
 test("a small run of the suite leaves a complete result", async (t) => {
   t.timeout(120_000);
-  build(
-    Object.entries(MISSING)
-      .filter(([, file]) => !existsSync(join(ROOT, file)))
-      .map(([script]) => script),
-  );
   const shown: string[] = [];
   const result = await runSuite({
     parts: [...NAMES],
