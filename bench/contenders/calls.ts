@@ -1,30 +1,27 @@
 /** What a call costs beside the arithmetic: each step between JavaScript and the kernels by itself. */
 import type { Evaluation as LossEvaluation } from "../../lib/index.js";
 import { type Batch, type LogitsArray, OBJECTIVE } from "../cases.js";
-import { binding, papo } from "./built.js";
+import { papo, tokenStatsOp } from "./built.js";
 import type { Evaluation } from "./contender.js";
 
 const { objective, tensor, tokenStats } = papo;
 
-/** The op `token_stats` by the binding itself, its arguments made beforehand: the bridge and the kernel. */
-export function setUpBridge(batch: Batch<LogitsArray>): Evaluation {
-  const { rows, vocab, tokenIds } = batch;
-  const { run } = binding();
-  const matrix = (data: LogitsArray) =>
-    ({ data, dtype: "float32", rows, columns: vocab, rowPitch: vocab }) as const;
-  const statistics = new Float64Array(8 * rows);
-  const inputs = {
-    logits: matrix(batch.logits),
-    masked_logits: matrix(batch.maskedLogits),
-    token_ids: { data: tokenIds, dtype: "int32", rows, columns: 1, rowPitch: 1 },
+/** The op `token_stats` as every verb calls it, its tensors made beforehand: the bridge and the kernel. */
+export function setUpOp(batch: Batch<LogitsArray>): Evaluation {
+  const { rows, tokenIds } = batch;
+  const call = {
+    ...logitsOf(batch),
+    where: "bench",
+    tokenIds,
+    temperature: 1,
+    onInvalid: "error",
   } as const;
-  const outputs = {
-    statistics: { data: statistics, dtype: "float64", rows: 8, columns: rows, rowPitch: rows },
-  } as const;
-  const attributes = {};
+  let statistics: Float64Array = new Float64Array(8 * rows);
   const line = (k: number) => statistics.subarray(k * rows, (k + 1) * rows);
   return {
-    run: () => run("token_stats", inputs, outputs, attributes),
+    run() {
+      ({ statistics } = tokenStatsOp(call));
+    },
     results: () => ({ logProbs: line(0), entropy: line(2), kl: line(4) }),
     freshOutputBytes: 0,
   };

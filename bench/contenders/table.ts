@@ -9,7 +9,7 @@ const OWN: Readonly<Record<string, () => Promise<OwnSetUp>>> = {
   "papo-async": async () => (await import("./concurrent.js")).setUpAsync,
   "papo-two-calls": async () => (await import("./concurrent.js")).setUpTwoCalls,
   "papo-two-workers": async () => (await import("./concurrent.js")).setUpTwoWorkers,
-  "call-bridge": async () => (await import("./calls.js")).setUpBridge,
+  "call-op": async () => (await import("./calls.js")).setUpOp,
   "call-tensors": async () => (await import("./calls.js")).setUpTensors,
   "call-token-stats": async () => (await import("./calls.js")).setUpTokenStats,
   "call-evaluate": async () => (await import("./calls.js")).setUpEvaluate,

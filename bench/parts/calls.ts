@@ -3,7 +3,7 @@ import { caseOf, type PartPlan, type Scope } from "../plan.js";
 
 const STEPS = [
   { contender: "call-tensors", label: "two tensors over arrays" },
-  { contender: "call-bridge", label: "token_stats by the binding" },
+  { contender: "call-op", label: "the op token_stats" },
   { contender: "call-token-stats", label: "tokenStats" },
   { contender: "call-evaluate", label: "Objective.evaluate" },
   { contender: "call-evaluate-async", label: "Objective.evaluateAsync", mode: "async" },
@@ -15,7 +15,7 @@ export function calls({ quick, threads }: Scope): PartPlan {
       caseOf({
         ...step,
         name: `${step.contender} ${vocab}`,
-        ...(step.contender !== "call-bridge" && { relativeTo: `call-bridge ${vocab}` }),
+        ...(step.contender !== "call-op" && { relativeTo: `call-op ${vocab}` }),
         operation: "forward",
         rows: 1,
         vocab,
