@@ -3,7 +3,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Worker } from "node:worker_threads";
 import type { Evaluation as LossEvaluation } from "../../lib/index.js";
 import { type Batch, type LogitsArray, slice } from "../cases.js";
-import type { Evaluation, OwnSetting } from "./contender.js";
+import type { Evaluation, OwnSetting, Results } from "./contender.js";
 import { fusedCall } from "./papo.js";
 
 /** One call of `evaluateAsync`. */
@@ -24,16 +24,42 @@ export function setUpAsync(batch: Batch<LogitsArray>, setting: OwnSetting): Eval
 /** Two calls of `evaluateAsync` at once, each on half of the rows; both together are one evaluation. */
 export function setUpTwoCalls(batch: Batch<LogitsArray>, setting: OwnSetting): Evaluation {
   const half = Math.max(1, Math.floor(batch.rows / 2));
+  const whole = { tokens: batch.rows };
   const calls = [0, half].map((start) =>
-    fusedCall(slice(batch, start % batch.rows, half), {
-      ...setting,
-      firstRow: setting.firstRow + (start % batch.rows),
-    }),
+    fusedCall(
+      slice(batch, start % batch.rows, half),
+      { ...setting, firstRow: setting.firstRow + (start % batch.rows) },
+      whole,
+    ),
   );
+  let last: LossEvaluation[] = [];
   const run = async () => {
-    await Promise.all(calls.map((call) => call.objective.evaluateAsync(call.batch, call.options)));
+    last = await Promise.all(
+      calls.map((call) => call.objective.evaluateAsync(call.batch, call.options)),
+    );
   };
-  return { run, results: () => ({}), freshOutputBytes: 0, note: () => lateness(run) };
+  return {
+    run,
+    results: () => joined(calls.map((call, i) => call.results(last[i] as LossEvaluation))),
+    freshOutputBytes: 0,
+    note: () => lateness(run),
+  };
+}
+
+/** Results of two halves as those of the whole. */
+function joined([first, second]: readonly Results[]): Results {
+  const both = (name: Exclude<keyof Results, "loss">) => [
+    ...Array.from(first?.[name] ?? []),
+    ...Array.from(second?.[name] ?? []),
+  ];
+  return {
+    loss: (first?.loss ?? 0) + (second?.loss ?? 0),
+    logProbs: both("logProbs"),
+    entropy: both("entropy"),
+    kl: both("kl"),
+    gradLogits: both("gradLogits"),
+    gradMaskedLogits: both("gradMaskedLogits"),
+  };
 }
 
 /** A worker knows no TypeScript by itself. */

@@ -1,5 +1,6 @@
 /** papo itself: the fused op behind an objective, and the same loss composed from public functions. */
 import type {
+  Denominators,
   Logits,
   Evaluation as LossEvaluation,
   Objective,
@@ -49,8 +50,12 @@ export interface FusedCall {
   readonly results: (evaluation: LossEvaluation) => Results;
 }
 
-/** The arguments of one evaluation, for sync and async callers alike. */
-export function fusedCall(batch: Batch<LogitsArray>, setting: OwnSetting): FusedCall {
+/** The arguments of one evaluation, for sync and async callers alike; `denominators` where the batch is a part of one. */
+export function fusedCall(
+  batch: Batch<LogitsArray>,
+  setting: OwnSetting,
+  denominators: Denominators = {},
+): FusedCall {
   const { operation, outputs, dtype, firstRow } = setting;
   const wanted = operation === "gradients";
   const inPlace = outputs === "in place";
@@ -72,7 +77,7 @@ export function fusedCall(batch: Batch<LogitsArray>, setting: OwnSetting): Fused
   return {
     objective: objective(OBJECTIVE).build(),
     batch: { ...perRow(batch), logits, maskedLogits },
-    options: { perToken: true, ...(wanted ? memory : { gradients: false }) },
+    options: { perToken: true, denominators, ...(wanted ? memory : { gradients: false }) },
     prepare: wanted && (inPlace || zeroed) ? fill : undefined,
     results({ loss, tokens }) {
       return {
