@@ -1,6 +1,7 @@
 // All CPU kernels over the lane type `Vec` of the surrounding namespace, and the row of its table.
 
 #include "cpu/kernels/row_blocks.inl.hpp"
+#include "cpu/kernels/pairs.inl.hpp"
 #include "cpu/kernels/block_statistics.inl.hpp"
 #include "cpu/kernels/row_divergence.inl.hpp"
 #include "cpu/kernels/row_statistics.inl.hpp"

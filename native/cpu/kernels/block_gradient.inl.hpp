@@ -18,22 +18,6 @@ struct RowLanes {
   LaneCoefficients at_q;
 };
 
-/// How gradients are written.
-enum class Store {
-  plain,
-  stream,  ///< past the caches, at multiples of a vector's bytes: what was there is not read first
-  add      ///< to what was there
-};
-
-template <Store kStore, typename G>
-inline void write(Vec value, G* to) {
-  if constexpr (kStore == Store::stream) {
-    value.stream(to);
-  } else {
-    (kStore == Store::add ? value + Vec::load(to) : value).store(to);
-  }
-}
-
 /// kP, kQ: which gradients are written; the policy's own may do without the masked row (kMasked).
 template <typename T, typename G, bool kMasked, bool kP, bool kQ, bool kUnit, bool kCareful,
           Store kStore>
@@ -67,14 +51,13 @@ inline void block_gradient(const T* p, const T* q, std::size_t count, const RowL
     }
   };
 
-  for (std::size_t i = 0; i < count; i += Vec::kWidth) {
-    const Vec x_p = Vec::load(p + i);
+  /// Gradients of one vector of logits; what is not asked for stays as it is.
+  const auto gradients = [&](Vec x_p, Vec x_q, Vec& gradient_p, Vec& gradient_q) {
     const Vec t_p = scaled<kUnit>(x_p, scale, minus_p);
     const Vec e_p = exponential(t_p);
     if constexpr (!kMasked) {
-      write<kStore>(weighted(e_p, fma(at_p.own, t_p, at_p.constant)), grad_p + i);
+      gradient_p = weighted(e_p, fma(at_p.own, t_p, at_p.constant));
     } else {
-      const Vec x_q = Vec::load(q + i);
       const Vec t_q = scaled<kUnit>(x_q, scale, minus_q);
       const Vec e_q = exponential(t_q);
       // From the logits' own difference, exact when they are close; t_p - t_q would carry both roundings.
@@ -82,13 +65,35 @@ inline void block_gradient(const T* p, const T* q, std::size_t count, const RowL
       if constexpr (kCareful) difference = min(huge, max(minus_huge, difference));
       if constexpr (kP) {
         const Vec inner = fma(at_p.cross, difference, fma(at_p.own, t_p, at_p.constant));
-        write<kStore>(fma(at_p.other, e_q, weighted(e_p, inner)), grad_p + i);
+        gradient_p = fma(at_p.other, e_q, weighted(e_p, inner));
       }
       if constexpr (kQ) {
         const Vec inner = fma(at_q.cross, difference, fma(at_q.own, t_q, at_q.constant));
-        write<kStore>(fma(at_q.other, e_p, weighted(e_q, inner)), grad_q + i);
+        gradient_q = fma(at_q.other, e_p, weighted(e_q, inner));
       }
     }
+  };
+
+  constexpr bool kEvenOdd = kPairsEvenOdd<T, G>;
+  std::size_t i = 0;
+  for (; i + 2 * Vec::kWidth <= count; i += 2 * Vec::kWidth) {
+    const Pair x_p = load_pair<kEvenOdd>(p + i);
+    const Pair x_q = kMasked ? load_pair<kEvenOdd>(q + i) : x_p;
+    Pair gradient_p = x_p;
+    Pair gradient_q = x_q;
+    gradients(x_p.first, x_q.first, gradient_p.first, gradient_q.first);
+    gradients(x_p.second, x_q.second, gradient_p.second, gradient_q.second);
+    if constexpr (kP) write<kStore, kEvenOdd>(gradient_p, grad_p + i);
+    if constexpr (kQ) write<kStore, kEvenOdd>(gradient_q, grad_q + i);
+  }
+  for (; i < count; i += Vec::kWidth) {
+    const Vec x_p = Vec::load(p + i);
+    const Vec x_q = kMasked ? Vec::load(q + i) : x_p;
+    Vec gradient_p = x_p;
+    Vec gradient_q = x_q;
+    gradients(x_p, x_q, gradient_p, gradient_q);
+    if constexpr (kP) write<kStore>(gradient_p, grad_p + i);
+    if constexpr (kQ) write<kStore>(gradient_q, grad_q + i);
   }
 }
 
@@ -98,9 +103,8 @@ using BlockGradient = void (*)(const T*, const T*, std::size_t, const RowLanes&,
 template <typename T, typename G, bool kMasked, bool kP, bool kQ, bool kCareful>
 inline BlockGradient<T, G> block_gradient_of(bool unit, Store store) {
   if constexpr (kCareful) {
-    return store == Store::add
-               ? block_gradient<T, G, kMasked, kP, kQ, false, true, Store::add>
-               : block_gradient<T, G, kMasked, kP, kQ, false, true, Store::plain>;
+    return store == Store::add ? block_gradient<T, G, kMasked, kP, kQ, false, true, Store::add>
+                               : block_gradient<T, G, kMasked, kP, kQ, false, true, Store::plain>;
   } else {
     if (store == Store::add) {
       return block_gradient<T, G, kMasked, kP, kQ, false, false, Store::add>;

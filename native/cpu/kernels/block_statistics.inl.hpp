@@ -43,8 +43,8 @@ inline BlockStatistics block_statistics(const T* p, const T* q, std::size_t coun
     const std::size_t end = begin + kInner < count ? begin + kInner : count;
     Vec sum_p = zero, dot_p = zero, cross_p = zero;
     Vec sum_q = zero, dot_q = zero, cross_q = zero;
-    for (std::size_t i = begin; i < end; i += Vec::kWidth) {
-      const Vec t_p = scaled<kUnit>(Vec::load(p + i), scale, minus_p);
+    const auto take = [&](Vec x_p, Vec x_q) {
+      const Vec t_p = scaled<kUnit>(x_p, scale, minus_p);
       if constexpr (kLooks) {
         lowest = min(lowest, t_p);
         highest = max(highest, t_p);
@@ -61,7 +61,7 @@ inline BlockStatistics block_statistics(const T* p, const T* q, std::size_t coun
       sum_p = sum_p + e_p;
       dot_p = fma(e_p, s_p, dot_p);
       if constexpr (kMasked) {
-        const Vec t_q = scaled<kUnit>(Vec::load(q + i), scale, minus_q);
+        const Vec t_q = scaled<kUnit>(x_q, scale, minus_q);
         if constexpr (kLooks) {
           lowest = min(lowest, t_q);
           highest = max(highest, t_q);
@@ -86,6 +86,18 @@ inline BlockStatistics block_statistics(const T* p, const T* q, std::size_t coun
         cross_p = fma(e_p, difference, cross_p);
         cross_q = fma(e_q, difference, cross_q);
       }
+    };
+    constexpr bool kEvenOdd = kPairsEvenOdd<T>;
+    std::size_t i = begin;
+    for (; i + 2 * Vec::kWidth <= end; i += 2 * Vec::kWidth) {
+      const Pair x_p = load_pair<kEvenOdd>(p + i);
+      const Pair x_q = kMasked ? load_pair<kEvenOdd>(q + i) : x_p;
+      take(x_p.first, x_q.first);
+      take(x_p.second, x_q.second);
+    }
+    for (; i < end; i += Vec::kWidth) {
+      const Vec x_p = Vec::load(p + i);
+      take(x_p, kMasked ? Vec::load(q + i) : x_p);
     }
     outer[0] = outer[0] + sum_p;
     outer[1] = outer[1] + dot_p;

@@ -31,8 +31,8 @@ inline Status papo_loss_rows(const papo_loss::Params& params, std::size_t begin,
   const float inverse_temperature = inverse_of(params.temperature, params.vocab);
   const double scale = params.grad_scale * static_cast<double>(inverse_temperature);
   const bool has_masked = kMasked || params.masked_log_probs != nullptr;
-  const Store store = store_of(params.logits, params.masked_logits, params.grad_logits,
-                               params.grad_masked_logits);
+  const Store store =
+      store_of(params.logits, params.masked_logits, params.grad_logits, params.grad_masked_logits);
   std::optional<RowToWrite<T, G>> before;
   for (std::size_t row = begin; row < end; ++row) {
     G* grad_p = params.grad_logits.present() ? params.grad_logits.row<G>(row) : nullptr;

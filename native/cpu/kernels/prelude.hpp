@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <type_traits>
 
 #include "core/half.hpp"
 #include "cpu/isa_table.hpp"

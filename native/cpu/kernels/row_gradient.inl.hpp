@@ -61,9 +61,10 @@ class GradientWalk {
 
   void write_block(const Block<T>& block, bool careful) const {
     if (block.columns < block.count) return write_end(block);
-    (careful ? carefully_ : plainly_)(block.p, block.q, block.count, lanes_,
-                                      row_.grad_p == nullptr ? nullptr : row_.grad_p + block.offset,
-                                      row_.grad_q == nullptr ? nullptr : row_.grad_q + block.offset);
+    (careful ? carefully_ : plainly_)(
+        block.p, block.q, block.count, lanes_,
+        row_.grad_p == nullptr ? nullptr : row_.grad_p + block.offset,
+        row_.grad_q == nullptr ? nullptr : row_.grad_q + block.offset);
   }
 
   /// The chosen token has the exact value.
@@ -126,9 +127,9 @@ class GradientWalk {
 inline Store store_of(const TensorView& logits, const TensorView& masked_logits,
                       const TensorView& grad_logits, const TensorView& grad_masked_logits) {
   constexpr std::size_t kLarge = std::size_t{1} << 24;
-  const bool in_place = (grad_logits.present() && grad_logits.data == logits.data) ||
-                        (grad_masked_logits.present() &&
-                         grad_masked_logits.data == masked_logits.data);
+  const bool in_place =
+      (grad_logits.present() && grad_logits.data == logits.data) ||
+      (grad_masked_logits.present() && grad_masked_logits.data == masked_logits.data);
   const std::size_t bytes = grad_logits.span_bytes() + grad_masked_logits.span_bytes();
   return in_place || bytes < kLarge ? Store::plain : Store::stream;
 }

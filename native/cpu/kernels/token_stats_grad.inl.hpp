@@ -11,6 +11,9 @@ inline Status token_stats_grad_rows(const token_stats_grad::Params& params, std:
   const float inverse_temperature = params.inverse_temperature();
   const double scale = params.grad_scale * static_cast<double>(inverse_temperature);
   const bool has_masked = params.masked_logits.present();
+  const Store store = params.accumulate ? Store::add
+                                        : store_of(params.logits, params.masked_logits,
+                                                   params.grad_logits, params.grad_masked_logits);
   const bool left = params.accumulate || params.grads_zeroed;
   for (std::size_t row = begin; row < end; ++row) {
     G* grad_p = params.grad_logits.present() ? params.grad_logits.row<G>(row) : nullptr;
@@ -39,10 +42,9 @@ inline Status token_stats_grad_rows(const token_stats_grad::Params& params, std:
                                   gradient, store);
     for (std::size_t i = 0; i < walk.blocks().size(); ++i) {
       const Block<T> block = walk.blocks()[i];
-      walk.write_block(block,
-                       needs_care(block.p, block.count, inverse_temperature, reference_p) ||
-                           (masked && needs_care(block.q, block.count, inverse_temperature,
-                                                 reference_q)));
+      walk.write_block(block, needs_care(block.p, block.count, inverse_temperature, reference_p) ||
+                                  (masked && needs_care(block.q, block.count, inverse_temperature,
+                                                        reference_q)));
     }
     walk.finish();
   }

@@ -4,9 +4,19 @@ struct Mask {
   __m256 bits;
 };
 
+/// Rounded to nearest even in integer arithmetic, in the upper half of each element; NaN stays NaN.
+inline __m256i rounded_bfloat16_bits(__m256 lanes) {
+  const __m256i bits = _mm256_castps_si256(lanes);
+  const __m256i last = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(last, _mm256_set1_epi32(0x7FFF)));
+  const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(lanes, lanes, _CMP_UNORD_Q));
+  return _mm256_blendv_epi8(rounded, _mm256_or_si256(bits, _mm256_set1_epi32(0x400000)), nan);
+}
+
 struct Vec {
   static constexpr std::size_t kWidth = 8;
   static constexpr bool kExpSaturates = false;
+  static constexpr bool kEvenOdd = true;
   __m256 lanes;
 
   static Vec set(float value) { return {_mm256_set1_ps(value)}; }
@@ -35,21 +45,37 @@ struct Vec {
   }
 
  private:
-  /// Round to nearest even in integer arithmetic; NaN stays NaN.
   __m128i rounded_to_bfloat16() const {
-    const __m256i bits = _mm256_castps_si256(lanes);
-    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-    const __m256i rounded = _mm256_srli_epi32(
-        _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF))), 16);
-    const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(lanes, lanes, _CMP_UNORD_Q));
-    const __m256i quiet = _mm256_or_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(0x40));
-    const __m256i wide = _mm256_blendv_epi8(rounded, quiet, nan);
+    const __m256i wide = _mm256_srli_epi32(rounded_bfloat16_bits(lanes), 16);
     return _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(wide, wide), 0xD8));
   }
   __m128i rounded_to_float16() const {
     return _mm256_cvtps_ph(lanes, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
 };
+
+/// Two vectors of bfloat16, as their even and their odd elements: no element has to cross the register.
+inline void load_even_odd(const BFloat16* from, Vec& even, Vec& odd) {
+  const __m256i both = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  const __m256i high = _mm256_set1_epi32(static_cast<int>(0xFFFF0000U));
+  even = {_mm256_castsi256_ps(_mm256_slli_epi32(both, 16))};
+  odd = {_mm256_castsi256_ps(_mm256_and_si256(both, high))};
+}
+inline __m256i rounded_even_odd(Vec even, Vec odd) {
+  // The low halves from `even`, the high ones from `odd`.
+  return _mm256_blend_epi16(_mm256_srli_epi32(rounded_bfloat16_bits(even.lanes), 16),
+                            rounded_bfloat16_bits(odd.lanes), 0xAA);
+}
+inline void store_even_odd(Vec even, Vec odd, BFloat16* to) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), rounded_even_odd(even, odd));
+}
+/// In halves, since one vector's bytes are all that `to` is a multiple of.
+inline void stream_even_odd(Vec even, Vec odd, BFloat16* to) {
+  const __m256i both = rounded_even_odd(even, odd);
+  auto* halves = reinterpret_cast<__m128i*>(to);
+  _mm_stream_si128(halves, _mm256_castsi256_si128(both));
+  _mm_stream_si128(halves + 1, _mm256_extracti128_si256(both, 1));
+}
 
 inline Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.lanes, b.lanes)}; }
 inline Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.lanes, b.lanes)}; }

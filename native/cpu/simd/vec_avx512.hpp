@@ -5,10 +5,22 @@ struct Mask {
   __mmask16 bits;
 };
 
+#ifndef PAPO_HAS_AVX512_BF16
+/// Rounded to nearest even in integer arithmetic, in the upper half of each element; NaN stays NaN.
+inline __m512i rounded_bfloat16_bits(__m512 lanes) {
+  const __m512i bits = _mm512_castps_si512(lanes);
+  const __m512i last = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(last, _mm512_set1_epi32(0x7FFF)));
+  const __mmask16 nan = _mm512_cmp_ps_mask(lanes, lanes, _CMP_UNORD_Q);
+  return _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
+}
+#endif
+
 struct Vec {
   static constexpr std::size_t kWidth = 16;
   /// Whether exp_limited saturates outside [-87, 88]: to 0 below, to Infinity above.
   static constexpr bool kExpSaturates = true;
+  static constexpr bool kEvenOdd = true;
   __m512 lanes;
 
   static Vec set(float value) { return {_mm512_set1_ps(value)}; }
@@ -44,20 +56,44 @@ struct Vec {
   }
 #else
   __m256i rounded_to_bfloat16() const {
-    const __m512i bits = _mm512_castps_si512(lanes);
-    const __m512i high = _mm512_srli_epi32(bits, 16);
-    const __m512i odd = _mm512_and_si512(high, _mm512_set1_epi32(1));
-    const __m512i rounded = _mm512_srli_epi32(
-        _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF))), 16);
-    const __mmask16 nan = _mm512_cmp_ps_mask(lanes, lanes, _CMP_UNORD_Q);
-    const __m512i wide = _mm512_mask_or_epi32(rounded, nan, high, _mm512_set1_epi32(0x40));
-    return _mm512_cvtepi32_epi16(wide);
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded_bfloat16_bits(lanes), 16));
   }
 #endif
   __m256i rounded_to_float16() const {
     return _mm512_cvtps_ph(lanes, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
 };
+
+/// Two vectors of bfloat16, as their even and their odd elements: no element has to cross the register.
+inline void load_even_odd(const BFloat16* from, Vec& even, Vec& odd) {
+  const __m512i both = _mm512_loadu_si512(from);
+  const __m512i high = _mm512_set1_epi32(static_cast<int>(0xFFFF0000U));
+  even = {_mm512_castsi512_ps(_mm512_slli_epi32(both, 16))};
+  odd = {_mm512_castsi512_ps(_mm512_and_si512(both, high))};
+}
+inline __m512i rounded_even_odd(Vec even, Vec odd) {
+#ifdef PAPO_HAS_AVX512_BF16
+  const __m512i apart = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(odd.lanes, even.lanes));
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
+                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  return _mm512_permutexvar_epi16(order, apart);
+#else
+  // The low halves from `even`, the high ones from `odd`.
+  return _mm512_mask_blend_epi16(0xAAAAAAAA,
+                                 _mm512_srli_epi32(rounded_bfloat16_bits(even.lanes), 16),
+                                 rounded_bfloat16_bits(odd.lanes));
+#endif
+}
+inline void store_even_odd(Vec even, Vec odd, BFloat16* to) {
+  _mm512_storeu_si512(to, rounded_even_odd(even, odd));
+}
+/// In halves, since one vector's bytes are all that `to` is a multiple of.
+inline void stream_even_odd(Vec even, Vec odd, BFloat16* to) {
+  const __m512i both = rounded_even_odd(even, odd);
+  auto* halves = reinterpret_cast<__m256i*>(to);
+  _mm256_stream_si256(halves, _mm512_castsi512_si256(both));
+  _mm256_stream_si256(halves + 1, _mm512_extracti64x4_epi64(both, 1));
+}
 
 inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.lanes, b.lanes)}; }
 inline Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.lanes, b.lanes)}; }
@@ -81,16 +117,16 @@ inline Vec select(Mask mask, Vec yes, Vec no) {
 /// twice. One multiply-add less than 16 entries and a cubic; the two permutations cost the same.
 inline Vec exp_limited(Vec t) {
   const __m512 magic = _mm512_set1_ps(393216.0F);  // 1.5 * 2^18
-  const __m512 low = _mm512_setr_ps(
-      1.0F, 1.021897148654117F, 1.044273782427414F, 1.067140400676824F, 1.090507732665258F,
-      1.114386742595892F, 1.138788634756692F, 1.163724858777577F, 1.189207115002721F,
-      1.215247359980469F, 1.241857812073484F, 1.269050957191733F, 1.29683955465101F,
-      1.325236643159741F, 1.354255546936893F, 1.383909881963832F);
-  const __m512 high = _mm512_setr_ps(
-      1.414213562373095F, 1.445180806977047F, 1.476826145939499F, 1.509164427593423F,
-      1.542210825407941F, 1.575980845107886F, 1.610490331949254F, 1.645755478153965F,
-      1.681792830507429F, 1.718619298122478F, 1.756252160373299F, 1.794709075003107F,
-      1.834008086409342F, 1.8741676341103F, 1.915206561397147F, 1.9571441241754F);
+  const __m512 low =
+      _mm512_setr_ps(1.0F, 1.021897148654117F, 1.044273782427414F, 1.067140400676824F,
+                     1.090507732665258F, 1.114386742595892F, 1.138788634756692F, 1.163724858777577F,
+                     1.189207115002721F, 1.215247359980469F, 1.241857812073484F, 1.269050957191733F,
+                     1.29683955465101F, 1.325236643159741F, 1.354255546936893F, 1.383909881963832F);
+  const __m512 high =
+      _mm512_setr_ps(1.414213562373095F, 1.445180806977047F, 1.476826145939499F, 1.509164427593423F,
+                     1.542210825407941F, 1.575980845107886F, 1.610490331949254F, 1.645755478153965F,
+                     1.681792830507429F, 1.718619298122478F, 1.756252160373299F, 1.794709075003107F,
+                     1.834008086409342F, 1.8741676341103F, 1.915206561397147F, 1.9571441241754F);
   const __m512 shifted = _mm512_fmadd_ps(t.lanes, _mm512_set1_ps(1.4426950408889634F), magic);
   const __m512 k = _mm512_sub_ps(shifted, magic);
   const __m512 r = _mm512_fnmadd_ps(k, _mm512_set1_ps(0.6931471805599453F), t.lanes);

@@ -7,6 +7,7 @@ struct Mask {
 struct Vec {
   static constexpr std::size_t kWidth = 4;
   static constexpr bool kExpSaturates = false;
+  static constexpr bool kEvenOdd = false;
   float32x4_t lanes;
 
   static Vec set(float value) { return {vdupq_n_f32(value)}; }

@@ -8,6 +8,7 @@ struct Mask {
 struct Vec {
   static constexpr std::size_t kWidth = 1;
   static constexpr bool kExpSaturates = true;
+  static constexpr bool kEvenOdd = false;
   float lanes;
 
   static Vec set(float value) { return {value}; }

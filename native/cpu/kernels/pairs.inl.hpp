@@ -1,0 +1,54 @@
+// Two vectors of a row at a time. bfloat16 is cheapest as its even and its odd elements, which share a register; the
+// order matters to nobody in between, as long as a pair is stored as it was loaded.
+
+struct Pair {
+  Vec first, second;
+};
+
+/// Whether pairs of logits T are even and odd elements, where they become gradients G.
+template <typename T, typename G = T>
+inline constexpr bool kPairsEvenOdd =
+    Vec::kEvenOdd && std::is_same_v<T, BFloat16> && std::is_same_v<G, BFloat16>;
+
+template <bool kEvenOdd, typename T>
+inline Pair load_pair(const T* from) {
+  if constexpr (kEvenOdd) {
+    Pair pair;
+    load_even_odd(from, pair.first, pair.second);
+    return pair;
+  } else {
+    return {Vec::load(from), Vec::load(from + Vec::kWidth)};
+  }
+}
+
+/// How gradients are written.
+enum class Store {
+  plain,
+  stream,  ///< past the caches, at multiples of a vector's bytes: what was there is not read first
+  add      ///< to what was there
+};
+
+template <Store kStore, typename G>
+inline void write(Vec value, G* to) {
+  if constexpr (kStore == Store::stream) {
+    value.stream(to);
+  } else {
+    (kStore == Store::add ? value + Vec::load(to) : value).store(to);
+  }
+}
+
+template <Store kStore, bool kEvenOdd, typename G>
+inline void write(Pair pair, G* to) {
+  if constexpr (!kEvenOdd) {
+    write<kStore>(pair.first, to);
+    write<kStore>(pair.second, to + Vec::kWidth);
+  } else if constexpr (kStore == Store::stream) {
+    stream_even_odd(pair.first, pair.second, to);
+  } else {
+    if constexpr (kStore == Store::add) {
+      const Pair before = load_pair<true>(to);
+      pair = {pair.first + before.first, pair.second + before.second};
+    }
+    store_even_odd(pair.first, pair.second, to);
+  }
+}
