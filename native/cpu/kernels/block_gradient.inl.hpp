@@ -76,7 +76,7 @@ inline void block_gradient(const T* p, const T* q, std::size_t count, const RowL
 
   constexpr bool kEvenOdd = kPairsEvenOdd<T, G>;
   std::size_t i = 0;
-  for (; i + 2 * Vec::kWidth <= count; i += 2 * Vec::kWidth) {
+  for (const std::size_t pairs = end_of_pairs(0, count); i < pairs; i += 2 * Vec::kWidth) {
     const Pair x_p = load_pair<kEvenOdd>(p + i);
     const Pair x_q = kMasked ? load_pair<kEvenOdd>(q + i) : x_p;
     Pair gradient_p = x_p;

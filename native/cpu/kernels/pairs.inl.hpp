@@ -5,6 +5,13 @@ struct Pair {
   Vec first, second;
 };
 
+/// Where the pairs of the elements [begin, end) end. One lane has none: gcc 12 rounds two such at once
+/// differently from one (-ftree-slp-vectorize), and a row's bits may not depend on how it is cut.
+inline std::size_t end_of_pairs(std::size_t begin, std::size_t end) {
+  constexpr std::size_t kPair = 2 * Vec::kWidth;
+  return Vec::kWidth == 1 ? begin : begin + (end - begin) / kPair * kPair;
+}
+
 /// Whether pairs of logits T are even and odd elements, where they become gradients G.
 template <typename T, typename G = T>
 inline constexpr bool kPairsEvenOdd =
