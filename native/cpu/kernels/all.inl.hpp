@@ -4,6 +4,7 @@
 #include "cpu/kernels/pairs.inl.hpp"
 #include "cpu/kernels/block_statistics.inl.hpp"
 #include "cpu/kernels/row_divergence.inl.hpp"
+#include "cpu/kernels/chosen_token.inl.hpp"
 #include "cpu/kernels/row_statistics.inl.hpp"
 #include "cpu/kernels/block_gradient.inl.hpp"
 #include "cpu/kernels/row_gradient.inl.hpp"

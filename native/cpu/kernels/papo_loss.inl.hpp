@@ -48,12 +48,13 @@ inline Status papo_loss_rows(const papo_loss::Params& params, std::size_t begin,
     const T* p = params.logits.row<T>(row);
     const T* q = kMasked ? params.masked_logits.row<T>(row) : nullptr;
     const auto id = static_cast<std::size_t>(params.token_ids[row]);
-    StatisticsWalk<T, kMasked> walk(inverse_temperature);
+    StatisticsWalk<T, kMasked> walk(p, q, params.vocab, id, inverse_temperature);
     const RowBlocks<T> blocks(p, q, params.vocab);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       walk.add_block(blocks[i]);
       if (kGradients && before) before->write_block();
     }
+    walk.finish();
     if (kGradients && before) before->write_rest();
     before.reset();
     RowState& state = walk.state;

@@ -4,6 +4,7 @@
 // references move up to its maximum and it is done again, or it is done again in the careful form. On rows
 // of ordinary logits neither happens. A row that keeps climbing is looked at before each block instead of after it,
 // a row that keeps having infinities is walked carefully, until the next block that needs neither.
+// The chosen token stays out of all this: it is added at the end.
 
 /// Columns [begin, end) of a row; empty unless begin < end.
 struct ColumnRange {
@@ -21,12 +22,15 @@ struct ColumnRange {
 /// A reference that rose by more than this leaves columns behind that the plain form might not hold relative to it.
 inline constexpr float kFarRise = 80.0F;
 
-/// The walk over one row; blocks in order.
+/// The walk over one row; blocks in order, then `finish`.
 template <typename T, bool kMasked>
 class StatisticsWalk {
  public:
-  explicit StatisticsWalk(float inverse_temperature)
-      : inverse_temperature_(inverse_temperature),
+  StatisticsWalk(const T* p, const T* q, std::size_t vocab, std::size_t id,
+                 float inverse_temperature)
+      : vocab_(vocab),
+        inverse_temperature_(inverse_temperature),
+        chosen_(p, q, vocab, id, inverse_temperature),
         plainly_(inverse_temperature == 1 ? block_statistics<T, kMasked, true, false>
                                           : block_statistics<T, kMasked, false, false>) {}
 
@@ -55,8 +59,18 @@ class StatisticsWalk {
     add(state, statistics.state);
   }
 
+  void finish() {
+    if (!chosen_.apart()) return;
+    raise_references(larger(state.reference_p, chosen_.z_p()),
+                     kMasked ? larger(state.reference_q, chosen_.z_q()) : kNoReference, vocab_);
+    chosen_.add_to(state);
+  }
+
  private:
-  BlockStatistics attempt(const Block<T>& block) const {
+  BlockStatistics attempt(const Block<T>& whole) {
+    const Block<T> block = chosen_.apart_in(whole)
+                               ? chosen_.left_out_of(whole, state.reference_p, state.reference_q)
+                               : whole;
     return (careful_ ? block_statistics<T, kMasked, false, true> : plainly_)(
         block.p, block.q, block.count, inverse_temperature_, state.reference_p, state.reference_q);
   }
@@ -68,21 +82,28 @@ class StatisticsWalk {
     };
     const float reference_p = reference(state.reference_p, block.p);
     const float reference_q = kMasked ? reference(state.reference_q, block.q) : kNoReference;
+    return raise_references(reference_p, reference_q, block.offset);
+  }
+
+  /// The same to given references, after `columns` of the row.
+  bool raise_references(float reference_p, float reference_q, std::size_t columns) {
     if (!(reference_p > state.reference_p + kHeadroom ||
           reference_q > state.reference_q + kHeadroom)) {
       return false;
     }
     rebase(state, reference_p, reference_q);
-    if (block.offset == 0) {
+    if (columns == 0) {
       first_p_ = reference_p;
       first_q_ = reference_q;
     } else if (reference_p - first_p_ > kFarRise || reference_q - first_q_ > kFarRise) {
-      careful_columns.include(0, block.offset);
+      careful_columns.include(0, columns);
     }
     return true;
   }
 
+  std::size_t vocab_;
   float inverse_temperature_;
+  ChosenToken<T, kMasked> chosen_;
   BlockStatistics (*plainly_)(const T*, const T*, std::size_t, float, float, float);
   bool climbing_ = true;
   bool careful_ = false;
@@ -91,11 +112,12 @@ class StatisticsWalk {
 };
 
 template <typename T, bool kMasked>
-inline RowState row_statistics(const T* p, const T* q, std::size_t vocab,
+inline RowState row_statistics(const T* p, const T* q, std::size_t vocab, std::size_t id,
                                float inverse_temperature) {
-  StatisticsWalk<T, kMasked> walk(inverse_temperature);
+  StatisticsWalk<T, kMasked> walk(p, q, vocab, id, inverse_temperature);
   const RowBlocks<T> blocks(p, q, vocab);
   for (std::size_t i = 0; i < blocks.size(); ++i) walk.add_block(blocks[i]);
+  walk.finish();
   return walk.state;
 }
 

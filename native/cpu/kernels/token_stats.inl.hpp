@@ -10,13 +10,13 @@ inline Status token_stats_rows(const token_stats::Params& params, std::size_t be
     if (counts(params.mask, row)) {
       const T* p = params.logits.row<T>(row);
       const T* q = kMasked ? params.masked_logits.row<T>(row) : nullptr;
-      RowState state = row_statistics<T, kMasked>(p, q, params.vocab, inverse_temperature);
+      const auto id = static_cast<std::size_t>(params.token_ids[row]);
+      RowState state = row_statistics<T, kMasked>(p, q, params.vocab, id, inverse_temperature);
       invalid = !usable(state, kMasked);
       if (invalid && !params.skip_invalid) return unusable_row("tokenStats", state, row);
       if (!invalid) {
-        statistics = token_statistics<T, kMasked>(p, q, params.vocab,
-                                                  static_cast<std::size_t>(params.token_ids[row]),
-                                                  inverse_temperature, state);
+        statistics =
+            token_statistics<T, kMasked>(p, q, params.vocab, id, inverse_temperature, state);
       }
     }
     store_statistics(statistics, params.statistics, params.rows, row);

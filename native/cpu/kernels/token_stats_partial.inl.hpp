@@ -9,8 +9,8 @@ inline Status token_stats_partial_rows(const token_stats_partial::Params& params
     if (counts(params.mask, row)) {
       const T* p = params.logits.row<T>(row);
       const T* q = kMasked ? params.masked_logits.row<T>(row) : nullptr;
-      state = row_statistics<T, kMasked>(p, q, params.vocab, inverse_temperature);
       const std::size_t id = params.shard.column_of(params.token_ids[row]);
+      state = row_statistics<T, kMasked>(p, q, params.vocab, id, inverse_temperature);
       if (id < params.vocab) {
         state.chosen_p = to_float(p[id]);
         if constexpr (kMasked) state.chosen_q = to_float(q[id]);
