@@ -38,7 +38,8 @@ export type LogitsArray = Float32Array | Uint16Array;
  * - `denormals`      all but two lie 85 to 103 below the peak: their probabilities and gradients are denormal, or none
  * - `minus infinity` every second column, as constrained decoding leaves them
  * - `lowest`         the same with float32's lowest number
- * - `ascending`      each logit above the one before it, over 60 nats: the worst case of a lazily shifted softmax
+ * - `ascending`      each logit above the one before it, by 700 nats over the whole row, the masked ones with noise: the
+ *                    worst case of a lazily shifted softmax, which moves its shift every 900 columns
  */
 export const DISTRIBUTIONS = [
   "plain",
@@ -236,9 +237,9 @@ function pairOf(distribution: Distribution, vocab: number): Pair {
     case "lowest":
       return holes(LOWEST);
     case "ascending":
-      return (seeing, hidden, at, _bits, column) => {
-        seeing[at] = (60 * column) / vocab - 46;
-        hidden[at] = (60 * column) / vocab - 45;
+      return (seeing, hidden, at, bits, column) => {
+        seeing[at] = PEAK - 700 * (1 - column / vocab);
+        hidden[at] = (seeing[at] as number) + 0.5 * (bell[bits & 0xffff] as number);
       };
   }
 }

@@ -142,8 +142,16 @@ inline BlockStatistics block_statistics(const T* p, const T* q, std::size_t coun
 /// Largest logit of a block over the temperature.
 template <typename T>
 inline float block_reference(const T* logits, std::size_t count, float inverse_temperature) {
-  Vec highest = Vec::set(kNoReference);
-  for (std::size_t i = 0; i < count; i += Vec::kWidth)
-    highest = max(highest, Vec::load(logits + i));
-  return larger(largest(highest) * inverse_temperature, kNoReference);
+  // Several at a time: one maximum would wait for the one before it.
+  constexpr std::size_t kChains = 4;
+  const Vec none = Vec::set(kNoReference);
+  Vec highest[kChains] = {none, none, none, none};
+  std::size_t i = 0;
+  for (; i + kChains * Vec::kWidth <= count; i += kChains * Vec::kWidth) {
+    for (std::size_t k = 0; k < kChains; ++k)
+      highest[k] = max(highest[k], Vec::load(logits + i + k * Vec::kWidth));
+  }
+  for (; i < count; i += Vec::kWidth) highest[0] = max(highest[0], Vec::load(logits + i));
+  const Vec all = max(max(highest[0], highest[1]), max(highest[2], highest[3]));
+  return larger(largest(all) * inverse_temperature, kNoReference);
 }
