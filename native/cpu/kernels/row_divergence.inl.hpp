@@ -97,10 +97,8 @@ inline BlockDivergence far_divergence(const Block<T>& block, const DivergenceRow
       const Vec x_q = Vec::load(block.q + i);
       const Vec t_p = fma(x_p, scale, minus_p);
       const Vec t_q = fma(x_q, scale, minus_q);
-      const Vec prob_p =
-          select(less(t_p, no_mass), zero, exp_limited(max(no_mass, t_p)) * share_p);
-      const Vec prob_q =
-          select(less(t_q, no_mass), zero, exp_limited(max(no_mass, t_q)) * share_q);
+      const Vec prob_p = select(less(t_p, no_mass), zero, exp_limited(max(no_mass, t_p)) * share_p);
+      const Vec prob_q = select(less(t_q, no_mass), zero, exp_limited(max(no_mass, t_q)) * share_q);
       const Vec r = fma(x_p - x_q, scale, shift);
       // e^-r - 1 + r = r^2 (1/2 - r/6 + r^2/24 - r^3/120 + r^4/720) and the same with r -> -r.
       const Vec r2 = r * r;

@@ -24,6 +24,7 @@ inline Status token_stats_grad_rows(const token_stats_grad::Params& params, std:
       clear_row(grad_q, params.vocab, left);
       continue;
     }
+    if (grad_p == nullptr && grad_q == nullptr) continue;
     const TokenStatistics statistics = load_statistics(params.statistics, params.rows, row);
     const auto reference_p = static_cast<float>(statistics.log_sum_exp);
     const auto reference_q = static_cast<float>(statistics.masked_log_sum_exp);
@@ -31,7 +32,6 @@ inline Status token_stats_grad_rows(const token_stats_grad::Params& params, std:
         row_gradient(statistics, load_cotangents(params.cotangents, params.rows, row), reference_p,
                      reference_q, scale, has_masked);
     const bool masked = has_masked && (grad_q != nullptr || uses_other_row(gradient));
-    if (!masked && grad_p == nullptr) continue;
     const GradientRow<T, G> row_logits = {params.logits.row<T>(row),
                                           masked ? params.masked_logits.row<T>(row) : nullptr,
                                           grad_p,
