@@ -57,7 +57,8 @@ async function main(names: readonly string[], options: Options): Promise<void> {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${JSON.stringify(result, null, 1)}\n`);
   say(`written: ${path}`);
-  if (full) for (const generated of publish(result)) say(`written: ${generated}`);
+  if (options.out !== undefined) return;
+  for (const generated of publish(result)) say(`written: ${generated}`);
 }
 
 /** All; in a quick run without the peers, which take longer to start than everything else to be tried. */

@@ -193,11 +193,12 @@ export class RowBlockEvaluation {
     );
     this.#taken.fill(1, start, end);
     this.#running++;
-    const { gradLogits, gradMaskedLogits, constantGradient, fresh } = memory;
+    const { gradLogits, gradMaskedLogits, gradsZeroed, constantGradient, fresh } = memory;
     const { responseMask, weights, entropyWeights } = this.#masked(start, end);
     const args: PlanArgs = {
       gradLogits,
       gradMaskedLogits,
+      gradsZeroed,
       constantGradient,
       fresh,
       where,

@@ -73,8 +73,8 @@ export function clearRows(
   const { rows, rowBytes, pitchBytes } = runsOf({ ...tensor, rows: end - begin });
   if (rows === 0) return;
   const first = begin * tensor.rowPitch * bytesOf(tensor.dtype);
-  const { data, byteOffset = 0, device } = tensor;
-  if (device === undefined || device === "cpu") {
+  const { data, byteOffset, device } = tensor;
+  if (device === "cpu") {
     for (let i = 0; i < rows; i++) bytesIn(tensor, first + i * pitchBytes, rowBytes).fill(0);
     return;
   }
@@ -126,7 +126,7 @@ function copyOnHost(from: TensorArgument, to: TensorArgument): void {
 }
 
 /** Bytes and not elements: a float16 tensor may lie in a Uint16Array or a Float16Array, which convert into each other. */
-function bytesIn({ data }: TensorArgument, begin: number, length: number): Uint8Array {
-  const { buffer, byteOffset } = data as TensorArray;
-  return new Uint8Array(buffer, byteOffset + begin, length);
+function bytesIn(tensor: TensorArgument, begin: number, length: number): Uint8Array {
+  const { buffer, byteOffset } = tensor.data as TensorArray;
+  return new Uint8Array(buffer, byteOffset + tensor.byteOffset + begin, length);
 }

@@ -13,8 +13,8 @@ namespace {
 Isa active = Isa::scalar;
 
 /// Blocks of 2^17 logits, a millisecond at most: long enough to hide handing them out, short enough to answer a
-/// cancellation. Of a call with less work than eight of them a thread smaller ones, to share it evenly; and one
-/// block's work is over before a second thread has woken up.
+/// cancellation. Of a call with less work than eight of them a thread smaller ones, to share it evenly; a
+/// single block is done about when a second thread would have woken up.
 std::size_t rows_per_block(std::size_t rows, std::size_t vocab) {
   constexpr std::size_t kMost = std::size_t{1} << 17;
   constexpr std::size_t kLeast = std::size_t{1} << 15;
@@ -28,18 +28,24 @@ std::size_t rows_per_block(std::size_t rows, std::size_t vocab) {
 std::size_t fused_rows_per_block(std::size_t rows, std::size_t vocab) {
   constexpr std::size_t kRows = 16;
   const std::size_t share = std::min(kRows, rows / (4 * threads()));
-  return std::max(rows_per_block(vocab), share);
+  return std::max(rows_per_block(rows, vocab), share);
 }
 
 /// Runs a table's function over all rows of a call, `rows_per_block` at a time.
 template <typename Params>
-Status run_rows(const OpCall& call, const Params& params, std::size_t vocab,
-                Status (*rows)(const Params&, std::size_t, std::size_t)) {
-  return for_rows(call.rows, rows_per_block(call.rows, vocab), call.cancellation,
+Status run_blocks(const OpCall& call, const Params& params, std::size_t rows_per_block,
+                  Status (*rows)(const Params&, std::size_t, std::size_t)) {
+  return for_rows(call.rows, rows_per_block, call.cancellation,
                   [&](std::size_t begin, std::size_t end) {
                     const KernelFloatingPoint scope;
                     return rows(params, begin, end);
                   });
+}
+
+template <typename Params>
+Status run_rows(const OpCall& call, const Params& params, std::size_t vocab,
+                Status (*rows)(const Params&, std::size_t, std::size_t)) {
+  return run_blocks(call, params, rows_per_block(call.rows, vocab), rows);
 }
 
 /// After a failure no half-written gradient is left: zeros, except in place, where the logits were given up. `mask` is
