@@ -157,7 +157,7 @@ void fill(const Options& options, char* memory, unsigned seed, float noise, unsi
     float x = 2 * normal(random) + noise * normal(other);
     const std::size_t column = i % options.vocab;
     if (options.data == "ascending")
-      x = 1000.0F * static_cast<float>(column) / static_cast<float>(options.vocab);
+      x = (1000.0F + noise) * static_cast<float>(column) / static_cast<float>(options.vocab);
     if (options.data == "masked" && column % 3 != 0) x = -INFINITY;
     if (options.data == "lowest" && column % 3 != 0) x = -3.4028234e38F;
     if (options.data == "denormal") x = column % 5 == 0 ? x : -95.0F + x;
