@@ -44,8 +44,8 @@ inline double statistics(const float* p, const float* q, std::size_t count, std:
   RowState state;
   for (std::size_t repeat = 0; repeat < repeats; ++repeat) {
     for (std::size_t i = 0; i < count; i += kBlock) {
-      add(state, block_statistics<float, true, true, false>(p + i, q + i, kBlock, 1.0F, 4.0F, 4.0F)
-                     .state);
+      add(state,
+          block_statistics<float, true, true, false>(p + i, q + i, kBlock, 1.0F, 4.0F, 4.0F).state);
     }
   }
   return state.sum_p + state.sum_q + state.dot_p + state.dot_q + state.cross_p + state.cross_q;

@@ -228,7 +228,8 @@ void run_rows(const Options& options) {
       if (round > 0) times[name].push_back(elapsed);
     };
     time("read", [&] {
-      for_each_row(options, [&](std::size_t r) { sink = loops.read(at(p, r), at(q, r), row_floats); });
+      for_each_row(options,
+                   [&](std::size_t r) { sink = loops.read(at(p, r), at(q, r), row_floats); });
     });
     time("forward", [&] { kernel(params); });
     time("memcpy", [&] {

@@ -19,18 +19,30 @@ export interface Content {
   readonly plot: Plot.PlotOptions & { readonly width: number; readonly height: number };
 }
 
-/** Colours that the style below defines for light and for dark pages. */
-export const INK = "var(--ink)";
-export const MUTED = "var(--muted)";
-export const BLUE = "var(--blue)";
-export const ORANGE = "var(--orange)";
-export const GREEN = "var(--green)";
-export const SURFACE = "var(--surface)";
+/** Colours of a light page, with those that a dark one puts in their place. */
+const DARK: Readonly<Record<string, string>> = {
+  "#ffffff": "#0d1117",
+  "#1f2328": "#f0f6fc",
+  "#59636e": "#9198a1",
+  "#0969da": "#4493f8",
+  "#bc4c00": "#f0883e",
+  "#1a7f37": "#3fb950",
+};
+// GitHub's own surfaces and text, so that the picture lies in the page; it brings its ground where the page has another.
+export const SURFACE = "#ffffff";
+export const INK = "#1f2328";
+export const MUTED = "#59636e";
+export const BLUE = "#0969da";
+export const ORANGE = "#bc4c00";
+export const GREEN = "#1a7f37";
 
-/** GitHub's own surfaces and text, so that the picture lies in the page; it brings its ground where the page has another. */
+/** Colours are attributes, which every renderer knows; a style, which wins over them, changes them where it is dark. */
+const DARK_RULES = Object.entries(DARK).flatMap(([light, dark]) =>
+  ["fill", "stroke", "color"].map((name) => `[${name}="${light}"]{${name}:${dark}}`),
+);
 const STYLE = `
-svg{--surface:#fff;--ink:#1f2328;--muted:#59636e;--blue:#0969da;--orange:#bc4c00;--green:#1a7f37;color:var(--muted);font-family:-apple-system,BlinkMacSystemFont,"Segoe UI","Noto Sans",Helvetica,Arial,sans-serif;font-variant-numeric:tabular-nums}
-@media(prefers-color-scheme:dark){svg{--surface:#0d1117;--ink:#f0f6fc;--muted:#9198a1;--blue:#4493f8;--orange:#f0883e;--green:#3fb950}}
+svg{font-family:-apple-system,BlinkMacSystemFont,"Segoe UI","Noto Sans",Helvetica,Arial,sans-serif;font-variant-numeric:tabular-nums}
+@media(prefers-color-scheme:dark){${DARK_RULES.join("")}}
 text{white-space:pre}
 `;
 /** Two of this size stand side by side. */
@@ -60,6 +72,7 @@ export function framed({ title, subtitle, description, plot }: Content): Picture
     ...size,
     viewBox: `0 0 ${size.width} ${size.height}`,
     role: "img",
+    color: MUTED,
     "aria-labelledby": "title description",
   });
   root.append(
