@@ -109,9 +109,11 @@ inline BlockGradient<T, G> block_gradient_of(bool unit, Store store) {
     if (store == Store::add) {
       return block_gradient<T, G, kMasked, kP, kQ, false, false, Store::add>;
     }
-    if (store == Store::stream) {
-      return unit ? block_gradient<T, G, kMasked, kP, kQ, true, false, Store::stream>
-                  : block_gradient<T, G, kMasked, kP, kQ, false, false, Store::stream>;
+    if constexpr (kStreams<G>) {
+      if (store == Store::stream) {
+        return unit ? block_gradient<T, G, kMasked, kP, kQ, true, false, Store::stream>
+                    : block_gradient<T, G, kMasked, kP, kQ, false, false, Store::stream>;
+      }
     }
     return unit ? block_gradient<T, G, kMasked, kP, kQ, true, false, Store::plain>
                 : block_gradient<T, G, kMasked, kP, kQ, false, false, Store::plain>;

@@ -35,6 +35,11 @@ enum class Store {
   add      ///< to what was there
 };
 
+/// Whether gradients G may be streamed. 16-bit ones would leave in halves of cache lines, which costs more than
+/// reading them first.
+template <typename G>
+inline constexpr bool kStreams = std::is_same_v<G, float>;
+
 template <Store kStore, typename G>
 inline void write(Vec value, G* to) {
   if constexpr (kStore == Store::stream) {
@@ -49,9 +54,8 @@ inline void write(Pair pair, G* to) {
   if constexpr (!kEvenOdd) {
     write<kStore>(pair.first, to);
     write<kStore>(pair.second, to + Vec::kWidth);
-  } else if constexpr (kStore == Store::stream) {
-    stream_even_odd(pair.first, pair.second, to);
   } else {
+    static_assert(kStore != Store::stream, "16-bit gradients are not streamed");
     if constexpr (kStore == Store::add) {
       const Pair before = load_pair<true>(to);
       pair = {pair.first + before.first, pair.second + before.second};

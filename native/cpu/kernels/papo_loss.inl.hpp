@@ -1,7 +1,12 @@
 // papo_loss on the CPU: rows [begin, end), each walked down for its statistics and then up for its gradients.
 //
-// Memory is read in the first walk and written in the second; to have both at once, the walk up of a row keeps step
-// with the walk down of the next: block by block, the one's stores under way while the other's logits arrive.
+// Memory is read in the first walk and written in the second. To have both at once, float32 rows are written in step
+// with the walk down of the next row: block by block, the one's stores under way while the other's logits arrive.
+// A pair of 16-bit rows stays in the second cache from one walk to the other, unless a second pair is walked with it.
+
+/// Whether the walk up of a row waits for the walk down of the next.
+template <typename T>
+inline constexpr bool kInStep = sizeof(T) == sizeof(float);
 
 /// A row whose gradients are still to be written.
 template <typename T, typename G>
@@ -52,7 +57,7 @@ inline Status papo_loss_rows(const papo_loss::Params& params, std::size_t begin,
     const RowBlocks<T> blocks(p, q, params.vocab);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       walk.add_block(blocks[i]);
-      if (kGradients && before) before->write_block();
+      if (kGradients && kInStep<T> && before) before->write_block();
     }
     walk.finish();
     if (kGradients && before) before->write_rest();
@@ -80,6 +85,10 @@ inline Status papo_loss_rows(const papo_loss::Params& params, std::size_t begin,
               GradientRow<T, G>{p, masked ? q : nullptr, grad_p, grad_q, params.vocab, id},
               inverse_temperature, state.reference_p, state.reference_q, gradient, store),
           walk.careful_columns);
+      if (!kInStep<T>) {
+        before->write_rest();
+        before.reset();
+      }
     }
   }
   if (kGradients && before) before->write_rest();

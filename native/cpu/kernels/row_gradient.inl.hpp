@@ -109,6 +109,7 @@ class GradientWalk {
     return columns_before(row.grad_p != nullptr ? row.grad_p : row.grad_q);
   }
   static bool can_stream(const GradientRow<T, G>& row) {
+    if (!kStreams<G>) return false;
     const std::size_t head = head_of(row);
     return head <= row.vocab && (row.grad_q == nullptr || columns_before(row.grad_q) == head);
   }

@@ -34,23 +34,15 @@ struct Vec {
   void store(BFloat16* to) const {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), rounded_to_bfloat16());
   }
-  void stream(BFloat16* to) const {
-    _mm_stream_si128(reinterpret_cast<__m128i*>(to), rounded_to_bfloat16());
-  }
   void store(Float16* to) const {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), rounded_to_float16());
-  }
-  void stream(Float16* to) const {
-    _mm_stream_si128(reinterpret_cast<__m128i*>(to), rounded_to_float16());
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                     _mm256_cvtps_ph(lanes, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
   }
 
  private:
   __m128i rounded_to_bfloat16() const {
     const __m256i wide = _mm256_srli_epi32(rounded_bfloat16_bits(lanes), 16);
     return _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(wide, wide), 0xD8));
-  }
-  __m128i rounded_to_float16() const {
-    return _mm256_cvtps_ph(lanes, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
 };
 
@@ -68,13 +60,6 @@ inline __m256i rounded_even_odd(Vec even, Vec odd) {
 }
 inline void store_even_odd(Vec even, Vec odd, BFloat16* to) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), rounded_even_odd(even, odd));
-}
-/// In halves, since one vector's bytes are all that `to` is a multiple of.
-inline void stream_even_odd(Vec even, Vec odd, BFloat16* to) {
-  const __m256i both = rounded_even_odd(even, odd);
-  auto* halves = reinterpret_cast<__m128i*>(to);
-  _mm_stream_si128(halves, _mm256_castsi256_si128(both));
-  _mm_stream_si128(halves + 1, _mm256_extracti128_si256(both, 1));
 }
 
 inline Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.lanes, b.lanes)}; }

@@ -38,14 +38,9 @@ struct Vec {
   void store(BFloat16* to) const {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), rounded_to_bfloat16());
   }
-  void stream(BFloat16* to) const {
-    _mm256_stream_si256(reinterpret_cast<__m256i*>(to), rounded_to_bfloat16());
-  }
   void store(Float16* to) const {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), rounded_to_float16());
-  }
-  void stream(Float16* to) const {
-    _mm256_stream_si256(reinterpret_cast<__m256i*>(to), rounded_to_float16());
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
+                        _mm512_cvtps_ph(lanes, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
   }
 
  private:
@@ -59,9 +54,6 @@ struct Vec {
     return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded_bfloat16_bits(lanes), 16));
   }
 #endif
-  __m256i rounded_to_float16() const {
-    return _mm512_cvtps_ph(lanes, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  }
 };
 
 /// Two vectors of bfloat16, as their even and their odd elements: no element has to cross the register.
@@ -86,13 +78,6 @@ inline __m512i rounded_even_odd(Vec even, Vec odd) {
 }
 inline void store_even_odd(Vec even, Vec odd, BFloat16* to) {
   _mm512_storeu_si512(to, rounded_even_odd(even, odd));
-}
-/// In halves, since one vector's bytes are all that `to` is a multiple of.
-inline void stream_even_odd(Vec even, Vec odd, BFloat16* to) {
-  const __m512i both = rounded_even_odd(even, odd);
-  auto* halves = reinterpret_cast<__m256i*>(to);
-  _mm256_stream_si256(halves, _mm512_castsi512_si256(both));
-  _mm256_stream_si256(halves + 1, _mm512_extracti64x4_epi64(both, 1));
 }
 
 inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.lanes, b.lanes)}; }

@@ -35,10 +35,7 @@ struct Vec {
   void store(Float16* to) const {
     vst1_u16(reinterpret_cast<std::uint16_t*>(to), vreinterpret_u16_f16(vcvt_f16_f32(lanes)));
   }
-  template <typename T>
-  void stream(T* to) const {
-    store(to);
-  }
+  void stream(float* to) const { store(to); }
 };
 
 inline Vec operator+(Vec a, Vec b) { return {vaddq_f32(a.lanes, b.lanes)}; }

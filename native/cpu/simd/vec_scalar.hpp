@@ -20,10 +20,7 @@ struct Vec {
   void store(T* to) const {
     from_float(lanes, *to);
   }
-  template <typename T>
-  void stream(T* to) const {
-    store(to);
-  }
+  void stream(float* to) const { store(to); }
 };
 
 inline Vec operator+(Vec a, Vec b) { return {a.lanes + b.lanes}; }
