@@ -365,3 +365,71 @@ TEST_CASE(
     CHECK(std::isinf(statistics[5]));
   }
 }
+
+TEST_CASE(
+    "gradients have the same bits streamed in step with the next row and in place row by row") {
+  // Large enough to be streamed, at a pitch and an address that no vector likes.
+  constexpr std::size_t kRows = 32, kVocab = 70001, kPitch = kVocab + 13, kStart = 3;
+  constexpr float kUntouched = 7.25F;
+  std::vector<float> p(kStart + kRows * kPitch), q(p.size());
+  for (std::size_t row = 0; row < kRows; ++row) {
+    const auto seed = static_cast<unsigned>(20 + row);
+    std::vector<float> row_p = normal_row(kVocab, 2, seed),
+                       row_q = normal_row(kVocab, 2, seed + 99);
+    if (row == 4) {
+      for (std::size_t v = 0; v < kVocab; v += 3) row_p[v] = row_q[v] = -kInf;
+    }
+    if (row == 5) {
+      for (std::size_t v = 0; v < kVocab; ++v) row_p[v] += 0.01F * static_cast<float>(v);
+    }
+    std::copy(row_p.begin(), row_p.end(), p.begin() + static_cast<long>(kStart + row * kPitch));
+    std::copy(row_q.begin(), row_q.end(), q.begin() + static_cast<long>(kStart + row * kPitch));
+  }
+  std::vector<std::int32_t> ids(kRows, 11), mask(kRows, 1);
+  mask[3] = 0;
+  const std::vector<double> ones(kRows, 1.0);
+  const auto view = [&](std::vector<float>& memory) {
+    return TensorView{memory.data() + kStart, kRows, kVocab, kPitch, DType::float32, {}};
+  };
+  for (const cpu::Isa isa : cpu::available_isas()) {
+    CAPTURE(std::string(cpu::name_of(isa)));
+    const cpu::KernelFloatingPoint scope;
+    std::vector<double> statistics(kRows * kStatisticCount), terms(kRows * kTermCount);
+    papo_loss::Params params{};
+    params.rows = kRows;
+    params.vocab = kVocab;
+    params.logits = view(p);
+    params.masked_logits = view(q);
+    params.token_ids = ids.data();
+    params.mask = mask.data();
+    params.data = {nullptr, nullptr, ones.data(), ones.data(), ones.data()};
+    params.statistics = statistics.data();
+    params.terms = terms.data();
+    params.objective.perception_kl_coef = 0.5;
+    params.objective.perception_kl_estimator = KlEstimator::exact;
+    params.objective.entropy_coef = params.objective.masked_entropy_coef = 0.3;
+    params.objective.entropy_estimator = EntropyEstimator::exact;
+    params.objective.masked_differentiable = true;
+    params.temperature = 1;
+    params.grad_scale = 1;
+    std::vector<float> grad_p(p.size(), kUntouched), grad_q(p.size(), kUntouched);
+    params.grad_logits = view(grad_p);
+    params.grad_masked_logits = view(grad_q);
+    REQUIRE(cpu::table_of(isa).papo_loss(params, 0, kRows).ok());
+
+    std::vector<float> in_place_p = p, in_place_q = q;
+    params.logits = params.grad_logits = view(in_place_p);
+    params.masked_logits = params.grad_masked_logits = view(in_place_q);
+    for (std::size_t row = 0; row < kRows; ++row) {
+      REQUIRE(cpu::table_of(isa).papo_loss(params, row, row + 1).ok());
+    }
+    std::size_t different = 0, touched = 0;
+    for (std::size_t i = 0; i < p.size(); ++i) {
+      const bool inside = i >= kStart && (i - kStart) % kPitch < kVocab;
+      touched += !inside && (grad_p[i] != kUntouched || grad_q[i] != kUntouched) ? 1 : 0;
+      different += inside && (grad_p[i] != in_place_p[i] || grad_q[i] != in_place_q[i]) ? 1 : 0;
+    }
+    CHECK(different == 0);
+    CHECK(touched == 0);
+  }
+}
