@@ -367,9 +367,9 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "gradients have the same bits streamed in step with the next row and in place row by row") {
-  // Large enough to be streamed, at a pitch and an address that no vector likes.
-  constexpr std::size_t kRows = 32, kVocab = 70001, kPitch = kVocab + 13, kStart = 3;
+    "gradients have the same bits streamed, in step with the next row and row by row") {
+  // Large enough to be streamed and to be walked in step, at a pitch and an address that no vector likes.
+  constexpr std::size_t kRows = 24, kVocab = 100003, kPitch = kVocab + 13, kStart = 3;
   constexpr float kUntouched = 7.25F;
   std::vector<float> p(kStart + kRows * kPitch), q(p.size());
   for (std::size_t row = 0; row < kRows; ++row) {
@@ -417,19 +417,27 @@ TEST_CASE(
     params.grad_masked_logits = view(grad_q);
     REQUIRE(cpu::table_of(isa).papo_loss(params, 0, kRows).ok());
 
-    std::vector<float> in_place_p = p, in_place_q = q;
-    params.logits = params.grad_logits = view(in_place_p);
-    params.masked_logits = params.grad_masked_logits = view(in_place_q);
+    const auto write_over = [&](std::vector<float>& logits_p, std::vector<float>& logits_q) {
+      params.logits = params.grad_logits = view(logits_p);
+      params.masked_logits = params.grad_masked_logits = view(logits_q);
+    };
+    std::vector<float> in_step_p = p, in_step_q = q;
+    write_over(in_step_p, in_step_q);
+    REQUIRE(cpu::table_of(isa).papo_loss(params, 0, kRows).ok());
+    std::vector<float> single_p = p, single_q = q;
+    write_over(single_p, single_q);
     for (std::size_t row = 0; row < kRows; ++row) {
       REQUIRE(cpu::table_of(isa).papo_loss(params, row, row + 1).ok());
     }
-    std::size_t different = 0, touched = 0;
+    std::size_t different = 0, different_in_step = 0, touched = 0;
     for (std::size_t i = 0; i < p.size(); ++i) {
       const bool inside = i >= kStart && (i - kStart) % kPitch < kVocab;
       touched += !inside && (grad_p[i] != kUntouched || grad_q[i] != kUntouched) ? 1 : 0;
-      different += inside && (grad_p[i] != in_place_p[i] || grad_q[i] != in_place_q[i]) ? 1 : 0;
+      different += inside && (grad_p[i] != single_p[i] || grad_q[i] != single_q[i]) ? 1 : 0;
+      different_in_step += in_step_p[i] != single_p[i] || in_step_q[i] != single_q[i] ? 1 : 0;
     }
     CHECK(different == 0);
+    CHECK(different_in_step == 0);
     CHECK(touched == 0);
   }
 }

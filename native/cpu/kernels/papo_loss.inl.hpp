@@ -1,12 +1,11 @@
 // papo_loss on the CPU: rows [begin, end), each walked down for its statistics and then up for its gradients.
 //
-// Memory is read in the first walk and written in the second. To have both at once, float32 rows are written in step
-// with the walk down of the next row: block by block, the one's stores under way while the other's logits arrive.
-// A pair of 16-bit rows stays in the second cache from one walk to the other, unless a second pair is walked with it.
+// A row pair that the second cache holds from one walk to the other is finished before the next is begun. One that it
+// does not hold is written in step with the walk down of the next row, block by block, so that memory is read and
+// written at once; stores past the caches have that by themselves.
 
-/// Whether the walk up of a row waits for the walk down of the next.
-template <typename T>
-inline constexpr bool kInStep = sizeof(T) == sizeof(float);
+/// Bytes of a row pair that a core's second cache (1 MiB where this was measured) keeps beside what is written.
+inline constexpr std::size_t kKeptBytes = std::size_t{768} << 10;
 
 /// A row whose gradients are still to be written.
 template <typename T, typename G>
@@ -38,6 +37,8 @@ inline Status papo_loss_rows(const papo_loss::Params& params, std::size_t begin,
   const bool has_masked = kMasked || params.masked_log_probs != nullptr;
   const Store store =
       store_of(params.logits, params.masked_logits, params.grad_logits, params.grad_masked_logits);
+  const std::size_t row_bytes = params.vocab * sizeof(T) * (kMasked ? 2 : 1);
+  const bool in_step = store == Store::plain && row_bytes > kKeptBytes;
   std::optional<RowToWrite<T, G>> before;
   for (std::size_t row = begin; row < end; ++row) {
     G* grad_p = params.grad_logits.present() ? params.grad_logits.row<G>(row) : nullptr;
@@ -57,7 +58,7 @@ inline Status papo_loss_rows(const papo_loss::Params& params, std::size_t begin,
     const RowBlocks<T> blocks(p, q, params.vocab);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       walk.add_block(blocks[i]);
-      if (kGradients && kInStep<T> && before) before->write_block();
+      if (kGradients && in_step && before) before->write_block();
     }
     walk.finish();
     if (kGradients && before) before->write_rest();
@@ -85,7 +86,7 @@ inline Status papo_loss_rows(const papo_loss::Params& params, std::size_t begin,
               GradientRow<T, G>{p, masked ? q : nullptr, grad_p, grad_q, params.vocab, id},
               inverse_temperature, state.reference_p, state.reference_q, gradient, store),
           walk.careful_columns);
-      if (!kInStep<T>) {
+      if (!in_step) {
         before->write_rest();
         before.reset();
       }
