@@ -164,6 +164,44 @@ export {
 } from "./objective/spec.js";
 export { warnings } from "./objective/warnings.js";
 
+// Advantages from rewards.
+
+export type {
+  AdvantageDefinition,
+  AdvantageNeed,
+  FlagParameter,
+  NumberParameter,
+  Parameter,
+  WordParameter,
+} from "./advantages/definition.js";
+export {
+  type AdvantageEstimate,
+  type AdvantageInputs,
+  type AdvantageOptions,
+  estimateAdvantages,
+} from "./advantages/estimate.js";
+export {
+  FILTER_FALLBACKS,
+  FILTER_RULES,
+  type FilterFallback,
+  type FilterRule,
+  filterGroups,
+  type GroupFilter,
+  type GroupFilterOptions,
+} from "./advantages/filter.js";
+export type { GroupOptions, GroupsInput } from "./advantages/groups.js";
+export { SMALL_GROUPS, type SmallGroups } from "./advantages/groupwise.js";
+export { maxAtK, passAtK } from "./advantages/max-at-k.js";
+export { type GroupMetrics, type GroupMetricsOptions, groupMetrics } from "./advantages/metrics.js";
+export { PKPO_BASELINES, type PkpoBaseline } from "./advantages/pkpo.js";
+export { MISSING, type Missing, type RewardsInput } from "./advantages/reward-numbers.js";
+export {
+  ADVANTAGE_KINDS,
+  ADVANTAGES,
+  type AdvantageKind,
+  type AdvantageParameters,
+} from "./advantages/table.js";
+
 // Files.
 
 export { SafetensorsFile } from "./io/safetensors.js";

@@ -15,6 +15,7 @@ const LIB_FLOORS: readonly (readonly string[])[] = [
   ["autograd"],
   ["ops"],
   ["functional", "masking", "io"],
+  ["advantages"],
   ["objective", "monitor"],
   ["index"],
   ["cli", "adapters"],

@@ -1,0 +1,130 @@
+/** PKPO: rewards transformed so that their policy gradient is that of pass@k, or of the best of k. */
+import { expected } from "../core/errors.js";
+import type { AdvantageDefinition } from "./definition.js";
+import { groupwise, type SmallGroups, smallGroupsParameter } from "./groupwise.js";
+import { maxWeights } from "./max-at-k.js";
+
+export const PKPO_BASELINES: readonly ["loo-minus-one", "loo", "none"] = [
+  "loo-minus-one",
+  "loo",
+  "none",
+];
+export type PkpoBaseline = (typeof PKPO_BASELINES)[number];
+
+export interface PkpoParameters {
+  readonly k: number;
+  readonly baseline: PkpoBaseline;
+  readonly scale: "sum" | "mean";
+  readonly smallGroups: SmallGroups;
+}
+
+export const PKPO: AdvantageDefinition<PkpoParameters> = {
+  kind: "pkpo",
+  summary:
+    "Unbiased reward transformation for pass@k (binary rewards) and max_g@k (any rewards), 1 ≤ k ≤ n.",
+  formula:
+    "s_i = Σ_{|I|=k, I∋i} max_I R / C(n, k); loo: s_i − (k / (n−1)) maxAtK(R without i, k); loo-minus-one: s_i − (k / n) maxAtK(R without i, k−1) = (k / n) mean over J (|J|=k−1, i∉J) of max(0, R_i − max_J R)",
+  source: "Pass@K Policy Optimization, arXiv 2505.15201 (s: Eq. 19, loo: 29, loo-minus-one: 33)",
+  peers: [],
+  findings: [
+    'The sum of s_i ∇log π over the group estimates the gradient of max_g@k; scale "mean" multiplies by n, for losses that average over sequences.',
+    "loo is not centred: n equal rewards c get −k c / (n (n − 1)). loo-minus-one gives them 0.",
+    "loo-minus-one is never negative: it pushes no answer down except by normalisation of the policy.",
+  ],
+  level: "sequence",
+  needs: ["groups"],
+  parameters: {
+    k: {
+      default: 2,
+      range: [1, Number.MAX_SAFE_INTEGER],
+      whole: true,
+      meaning: "answers of which the best counts",
+    },
+    baseline: {
+      default: "loo-minus-one",
+      words: PKPO_BASELINES,
+      meaning:
+        "leave-one-out baseline over sets of k − 1 (least variance), over sets of k, or none",
+    },
+    scale: {
+      default: "sum",
+      words: ["sum", "mean"],
+      meaning: "whether a group's gradient is the sum over its sequences (the paper), or the mean",
+    },
+    smallGroups: smallGroupsParameter("error"),
+  },
+  estimate(batch, { k, baseline, scale, smallGroups }) {
+    if (k === 1 && baseline === "loo-minus-one") {
+      const what = 'k of at least 2 for baseline "loo-minus-one"';
+      throw expected("ERR_RANGE", batch.where, what, "1");
+    }
+    const least = Math.max(baseline === "none" ? 1 : 2, baseline === "loo" ? k + 1 : k);
+    const advantages = groupwise(batch, { smallGroups, least }, (rewards) => {
+      const order = Int32Array.from(rewards.keys()).sort(
+        (a, b) => (rewards[a] as number) - (rewards[b] as number),
+      );
+      const ascending = Float64Array.from(order, (i) => rewards[i] as number);
+      const shares = TRANSFORMATIONS[baseline](ascending, k);
+      const factor = scale === "mean" ? rewards.length : 1;
+      const own = new Float64Array(rewards.length);
+      order.forEach((i, rank) => {
+        own[i] = (shares[rank] as number) * factor;
+      });
+      return own;
+    });
+    return { advantages };
+  },
+};
+
+/** Of ascending rewards, by rank. */
+const TRANSFORMATIONS: Record<PkpoBaseline, (g: Float64Array, k: number) => Float64Array> = {
+  none: shares,
+  loo(g, k) {
+    const n = g.length;
+    const baselines = maximaWithout(g, k);
+    return shares(g, k).map((share, i) => share - (k / (n - 1)) * (baselines[i] as number));
+  },
+  // What i adds to the best of k − 1 others, by steps from rank to rank: equal rewards add exactly nothing.
+  "loo-minus-one"(g, k) {
+    const n = g.length;
+    const weights = maxWeights(n - 1, k - 1);
+    const gains = new Float64Array(n);
+    let below = 0;
+    for (let i = 1; i < n; i++) {
+      below += weights[i - 1] as number;
+      gains[i] = (gains[i - 1] as number) + below * ((g[i] as number) - (g[i - 1] as number));
+    }
+    return gains.map((gain) => (k / n) * gain);
+  },
+};
+
+/** Σ over the sets of k that hold rank i of their maximum, over C(n, k): i is the maximum itself, or a higher rank is. */
+function shares(g: Float64Array, k: number): Float64Array {
+  const n = g.length;
+  const own = maxWeights(n, k);
+  // C(j − 1, k − 2) / C(n, k) at rank j from 0: sets with i and maximum j. Those of n − 1 and k − 1 are over C(n − 1, k − 1).
+  const others = k > 1 ? maxWeights(n - 1, k - 1).map((weight) => (weight * k) / n) : [];
+  const result = new Float64Array(n);
+  let above = 0;
+  for (let i = n - 1; i >= 0; i--) {
+    result[i] = (own[i] as number) * (g[i] as number) + above;
+    if (i > 0) above += (others[i - 1] ?? 0) * (g[i] as number);
+  }
+  return result;
+}
+
+/** maxAtK of the other n − 1 rewards, for each rank. */
+function maximaWithout(g: Float64Array, k: number): Float64Array {
+  const n = g.length;
+  const weights = maxWeights(n - 1, k);
+  const result = new Float64Array(n);
+  let sum = 0;
+  for (let i = 1; i < n; i++) sum += (weights[i - 1] as number) * (g[i] as number);
+  result[0] = sum;
+  for (let i = 1; i < n; i++) {
+    // Rank i − 1 comes in where rank i goes out.
+    sum += (weights[i - 1] as number) * ((g[i - 1] as number) - (g[i] as number));
+    result[i] = sum;
+  }
+  return result;
+}
