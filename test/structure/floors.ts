@@ -15,7 +15,7 @@ const LIB_FLOORS: readonly (readonly string[])[] = [
   ["autograd"],
   ["ops"],
   ["functional", "masking", "io"],
-  ["advantages"],
+  ["rewards", "rollout", "selection"],
   ["objective", "monitor"],
   ["index"],
   ["cli", "adapters"],

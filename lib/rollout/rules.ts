@@ -1,0 +1,120 @@
+/** Reading correction rules from outside: every key read once, checked, with its default; frozen. */
+import { flag, readOptions } from "../core/arguments.js";
+import { describe, expected } from "../core/errors.js";
+import { oneOf } from "../core/option-values.js";
+import type { RolloutCorrectionRule } from "./correction.js";
+import { REJECTION_ESTIMATORS, REJECTION_LEVELS, type RejectionRule } from "./rejection.js";
+import {
+  ROLLOUT_WEIGHT_LEVELS,
+  ROLLOUT_WEIGHT_MODES,
+  type RolloutWeightRule,
+} from "./rollout-weights.js";
+
+/** A weight rule as callers write it: what is left out has its default. */
+export type RolloutWeightInput = { readonly [K in keyof RolloutWeightRule]?: RolloutWeightRule[K] };
+
+/** The same of a whole correction. */
+export interface RolloutCorrectionInput extends RolloutWeightInput {
+  readonly reject?: RolloutCorrectionRule["reject"];
+}
+
+/** Truncation of each token's ratio at 2, as verl does; TRL's numbers are "sequence", "mask", 3. */
+export const ROLLOUT_WEIGHT_DEFAULTS: RolloutWeightRule = Object.freeze({
+  level: "token",
+  mode: "truncate",
+  max: 2,
+  min: 0,
+  batchNormalize: false,
+});
+
+export const ROLLOUT_WEIGHT_KEYS = ["level", "mode", "max", "min", "batchNormalize"] as const;
+const CORRECTION_KEYS = [...ROLLOUT_WEIGHT_KEYS, "reject"] as const;
+const REJECTION_KEYS = ["by", "level", "max", "min"] as const;
+
+/**
+ * A correction rule with every key, from `value`.
+ *
+ * @param name  of the object in messages
+ * @throws PapoError ERR_ARGUMENT, ERR_RANGE
+ */
+export function readRolloutCorrection(
+  where: string,
+  name: string,
+  value: RolloutCorrectionInput,
+): RolloutCorrectionRule {
+  const given = readOptions(where, value, CORRECTION_KEYS, name);
+  const { reject = null } = given;
+  return Object.freeze({
+    ...readWeightRule(where, `${name}.`, given),
+    reject: readRejections(where, `${name}.reject`, reject),
+  });
+}
+
+/** The keys of a weight rule, from options that were already read; `prefix` precedes their names in messages. */
+export function readWeightRule(
+  where: string,
+  prefix: string,
+  given: RolloutWeightInput,
+): RolloutWeightRule {
+  const defaults = ROLLOUT_WEIGHT_DEFAULTS;
+  const level = oneOf(
+    where,
+    `${prefix}level`,
+    given.level ?? defaults.level,
+    ROLLOUT_WEIGHT_LEVELS,
+  );
+  const mode = oneOf(where, `${prefix}mode`, given.mode ?? defaults.mode, ROLLOUT_WEIGHT_MODES);
+  const max = bound(where, `${prefix}max`, given.max ?? defaults.max, 0, false, Infinity);
+  const min = bound(where, `${prefix}min`, given.min ?? defaults.min, 0, true, max);
+  const name = `${prefix}batchNormalize`;
+  const batchNormalize = flag(where, name, given.batchNormalize, defaults.batchNormalize);
+  return Object.freeze({ level, mode, max, min, batchNormalize });
+}
+
+/** One rejection rule, several or null. */
+export function readRejections(
+  where: string,
+  name: string,
+  value: RolloutCorrectionRule["reject"],
+): RolloutCorrectionRule["reject"] {
+  if (value === null) return null;
+  if (!Array.isArray(value)) return readRejection(where, name, value as RejectionRule);
+  const rules: RejectionRule[] = [];
+  for (let i = 0; i < value.length; i++) {
+    rules.push(readRejection(where, `${name}[${i}]`, value[i] as RejectionRule));
+  }
+  return Object.freeze(rules);
+}
+
+/** One rejection rule. `by` and `max` have no default. */
+export function readRejection(where: string, name: string, value: RejectionRule): RejectionRule {
+  const given = readOptions(where, value, REJECTION_KEYS, name);
+  const by = oneOf(where, `${name}.by`, given.by, REJECTION_ESTIMATORS);
+  const level = oneOf(where, `${name}.level`, given.level ?? "token", REJECTION_LEVELS);
+  const max = bound(where, `${name}.max`, given.max, 0, false, Number.MAX_VALUE);
+  if (by !== "k1") {
+    if (given.min === undefined) return Object.freeze({ by, level, max });
+    const what = `no ${name}.min with "${by}", which is never negative`;
+    throw expected("ERR_ARGUMENT", where, what, describe(given.min));
+  }
+  const min = bound(where, `${name}.min`, given.min ?? 1 / max, 0, false, max);
+  return Object.freeze({ by, level, max, min });
+}
+
+/** A number from `low` (itself only with `closed`) to `high`. */
+function bound(
+  where: string,
+  name: string,
+  value: unknown,
+  low: number,
+  closed: boolean,
+  high: number,
+): number {
+  if (typeof value !== "number") {
+    throw expected("ERR_ARGUMENT", where, `${name} to be a number`, describe(value));
+  }
+  if ((closed ? value >= low : value > low) && value <= high) return value;
+  const upTo = high < Number.MAX_VALUE ? ` and at most ${high}` : "";
+  const what = `${name} to be a number ${closed ? "from" : "above"} ${low}${upTo}`;
+  throw expected("ERR_RANGE", where, what, describe(value));
+}
