@@ -58,8 +58,13 @@ export interface TokenObjectiveResult {
   readonly cotangents: Float64Array | undefined;
 }
 
+/** As `TokenObjectiveArgs`; an attribute that is not said has the default of the native op. */
+export type TokenObjectiveCall = Omit<TokenObjectiveArgs, "attributes"> & {
+  readonly attributes: Partial<ObjectiveAttributes>;
+};
+
 /** Cheap next to anything over a vocabulary, so it has no asynchronous form. */
-export function tokenObjective(args: TokenObjectiveArgs): TokenObjectiveResult {
+export function tokenObjective(args: TokenObjectiveCall): TokenObjectiveResult {
   const { where, statistics, hasMasked, attributes, gradients = true } = args;
   const rows = statistics.length / STATISTICS.length;
   const terms = newLines(TERMS, rows);
