@@ -124,10 +124,10 @@ function writeSection(
 
 /** The keys that are not at their defaults. */
 function differencesOf(spec: ObjectiveSpec): string {
-  const words = SPEC_KEYS.filter((key) => spec[key] !== SPEC_DEFAULTS[key]).map((key) => {
-    const value = spec[key];
-    return `${key} ${typeof value === "string" ? value : JSON.stringify(value)}`;
-  });
+  const text = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
+  const words = SPEC_KEYS.filter((key) => text(spec[key]) !== text(SPEC_DEFAULTS[key])).map(
+    (key) => `${key} ${text(spec[key])}`,
+  );
   return words.length === 0 ? "every key at its default" : words.join(", ");
 }
 

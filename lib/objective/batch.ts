@@ -21,6 +21,8 @@ export interface RowsInput {
   readonly oldLogProbs?: NumbersInput | undefined;
   /** Under the frozen reference, nats. */
   readonly refLogProbs?: NumbersInput | undefined;
+  /** Under the sampler that drew the tokens (an inference engine), where it is not the old policy, nats. */
+  readonly rolloutLogProbs?: NumbersInput | undefined;
   /** One per row or one per sequence, already normalised. */
   readonly advantages: NumbersInput;
   /** 1 (true) where the token counts; every token if absent. Rows with 0 are not read. */
@@ -74,6 +76,7 @@ export interface RowData {
   readonly mask: Int32Array | undefined;
   readonly oldLogProbs: Float64Array | undefined;
   readonly refLogProbs: Float64Array | undefined;
+  readonly rolloutLogProbs: Float64Array | undefined;
   readonly maskedLogProbs: Float64Array | undefined;
   readonly advantages: Float64Array;
 }
@@ -86,6 +89,7 @@ export interface TokenRowData extends RowData {
 const ROWS_KEYS = [
   "oldLogProbs",
   "refLogProbs",
+  "rolloutLogProbs",
   "maskedLogProbs",
   "advantages",
   "responseMask",
@@ -143,13 +147,17 @@ export function rowData(
 ): RowData {
   const { shape, layout, mask } = frame;
   const { rows } = layout;
+  const numbers = (
+    name: "oldLogProbs" | "refLogProbs" | "rolloutLogProbs" | "maskedLogProbs",
+  ): Float64Array | undefined => optionalNumberRows(where, name, batch[name], rows);
   return {
     shape,
     layout,
     mask,
-    oldLogProbs: optionalNumberRows(where, "oldLogProbs", batch.oldLogProbs, rows),
-    refLogProbs: optionalNumberRows(where, "refLogProbs", batch.refLogProbs, rows),
-    maskedLogProbs: optionalNumberRows(where, "maskedLogProbs", batch.maskedLogProbs, rows),
+    oldLogProbs: numbers("oldLogProbs"),
+    refLogProbs: numbers("refLogProbs"),
+    rolloutLogProbs: numbers("rolloutLogProbs"),
+    maskedLogProbs: numbers("maskedLogProbs"),
     advantages: advantageRows(where, batch.advantages, layout),
   };
 }

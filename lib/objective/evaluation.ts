@@ -80,6 +80,8 @@ export interface RowResults {
   /** [8, rows] and [12, rows]. */
   readonly statistics: Float64Array;
   readonly terms: Float64Array;
+  /** [rows] of the surrogate; absent where it is line `ratio` of the terms. */
+  readonly ratios: Float64Array | undefined;
   readonly weights: Float64Array;
   readonly entropyWeights: Float64Array;
   readonly attributes: ObjectiveAttributes;

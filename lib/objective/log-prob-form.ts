@@ -1,7 +1,7 @@
 /** The evaluation of a batch that comes as log-probs: no vocabulary, gradients in the per-token statistics. */
 import { optionalNumberRows, shapeOf } from "../functional/inputs.js";
 import { COTANGENTS, type CotangentName, line, newLines, STATISTICS } from "../ops/lines.js";
-import { tokenObjective } from "../ops/token-objective.js";
+import { objectiveOfStatistics } from "./algebra.js";
 import { type LogProbsBatch, rowData, rowFrame } from "./batch.js";
 import { numbersAt } from "./coefficients.js";
 import {
@@ -12,6 +12,7 @@ import {
 } from "./evaluation.js";
 import { checkMeasured, measuredOf } from "./measured.js";
 import type { ResolvedOptions } from "./options.js";
+import { uniformFrom } from "./random.js";
 import type { ObjectiveSpec } from "./spec.js";
 import { objectiveWeights } from "./weights.js";
 
@@ -52,14 +53,18 @@ export function evaluateLogProbs(
   checkMeasured(where, spec, coefficients, measured);
   const { mask } = data;
   const [weights, entropyWeights] = objectiveWeights(where, spec, data, mask, options.denominators);
-  const { oldLogProbs, refLogProbs, advantages } = data;
+  const { oldLogProbs, refLogProbs, rolloutLogProbs, advantages } = data;
   const hasMasked = (["maskedLogProbs", "maskedEntropy", "kl", "reverseKl"] as const).some((name) =>
     given.has(name),
   );
   const shared = { oldLogProbs, refLogProbs, advantages, weights, entropyWeights, attributes };
-  const { terms, cotangents } = tokenObjective({
+  const { terms, cotangents, ratios } = objectiveOfStatistics({
     ...shared,
     where,
+    spec,
+    offsets: data.layout.offsets,
+    rolloutLogProbs,
+    random: uniformFrom(where, options.seed),
     statistics,
     hasMasked,
     responseMask: mask,
@@ -89,6 +94,7 @@ export function evaluateLogProbs(
       mask,
       statistics,
       terms,
+      ratios,
       coefficients,
       measured,
       skippedRows: undefined,

@@ -4,6 +4,7 @@ import { describe, expected } from "../core/errors.js";
 import { checkGradDType } from "../functional/logits.js";
 import { type Denominators, readDenominators } from "../functional/row-weights.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { checkSeed } from "./random.js";
 import { checkStep } from "./schedule.js";
 
 /** Which ops compute a batch of logits; "auto" is right unless the two are to be compared. */
@@ -29,6 +30,8 @@ export interface RowBlockOptions {
    */
   readonly onInvalid?: "error" | "skip" | undefined;
   readonly plan?: PlanChoice | undefined;
+  /** Of what the objective draws at random, an integer in 0…2^32 − 1; required where it draws (surrogate "clip-cov"). */
+  readonly seed?: number | undefined;
 }
 
 /** Options of `evaluate`. */
@@ -67,6 +70,7 @@ export interface ResolvedOptions {
   readonly perToken: boolean;
   readonly skip: boolean;
   readonly plan: PlanChoice;
+  readonly seed: number | undefined;
 }
 
 const BLOCK_KEYS: readonly (keyof RowBlockOptions)[] = [
@@ -78,6 +82,7 @@ const BLOCK_KEYS: readonly (keyof RowBlockOptions)[] = [
   "perToken",
   "onInvalid",
   "plan",
+  "seed",
 ];
 
 const MEMORY_KEYS = ["gradLogits", "gradMaskedLogits", "inPlace", "gradsZeroed"] as const;
@@ -104,12 +109,13 @@ export function readEvaluateOptions(
  * @throws PapoError ERR_ARGUMENT for wrong kinds, ERR_RANGE for numbers outside their range
  */
 export function resolveOptions(where: string, options: RowBlockOptions): ResolvedOptions {
-  const { gradScale = 1, gradDType, step, denominators = {} } = options;
+  const { gradScale = 1, gradDType, step, seed, denominators = {} } = options;
   if (typeof gradScale !== "number" || !Number.isFinite(gradScale)) {
     throw expected("ERR_RANGE", where, "gradScale to be a finite number", describe(gradScale));
   }
   checkGradDType(where, gradDType);
   if (step !== undefined) checkStep(where, step);
+  if (seed !== undefined) checkSeed(where, seed);
   return {
     gradients: flag(where, "gradients", options.gradients, true),
     gradDType,
@@ -119,6 +125,7 @@ export function resolveOptions(where: string, options: RowBlockOptions): Resolve
     perToken: flag(where, "perToken", options.perToken, false),
     skip: word(where, "onInvalid", options.onInvalid, ["error", "skip"]) === "skip",
     plan: word(where, "plan", options.plan, ["auto", "fused", "composed"]),
+    seed,
   };
 }
 

@@ -2,6 +2,7 @@
 import { describe, expected } from "../core/errors.js";
 import { ownValues } from "./plain-object.js";
 import { type ObjectiveSpec, type ObjectiveSpecInput, type SpecKey, validateSpec } from "./spec.js";
+import { DEFAULT_SURROGATE } from "./surrogate-spec.js";
 
 /** Names of the presets. `papo-g` extends GRPO and `papo-d` DAPO; 3b and 7b are the sizes they were tuned on. */
 export const PRESET_IDS = [
@@ -44,6 +45,7 @@ const CORRECTED = "corrected form";
 
 /** What every preset shares in the authors' form. */
 const AUTHORS: readonly PresetValue[] = [
+  of("surrogate", DEFAULT_SURROGATE, `PPO's clip, compute_policy_loss, ${CORE}:448-521`),
   of("clipLow", 0.2, `${CONFIG}:87; paper, Table 6`),
   of("clipDual", 3, `${CONFIG}:91; applied in ${CORE}:448-521`),
   of("refKlEstimator", "k3", `low_var_kl, ${CORE}:567-606`),

@@ -9,8 +9,15 @@ import {
   type SampledKlEstimator,
 } from "../ops/token-objective.js";
 import { OTHER_WORDS } from "./other-words.js";
-import { nearestOf, ownValues } from "./plain-object.js";
+import { ownValues } from "./plain-object.js";
 import { type Coefficient, readCoefficient } from "./schedule.js";
+import { numberWhere, oneOf, type Reader, readLimit } from "./spec-values.js";
+import {
+  DEFAULT_SURROGATE,
+  readSurrogate,
+  type SurrogateInput,
+  type SurrogateSpec,
+} from "./surrogate-spec.js";
 
 /** Estimators of the KL to the reference policy, from the log-probs of the sampled tokens. */
 export const REF_KL_ESTIMATORS: readonly SampledKlEstimator[] = SAMPLED_KL_ESTIMATORS;
@@ -39,6 +46,8 @@ export type EntropyReduction = (typeof ENTROPY_REDUCTIONS)[number];
  * raised, the entropies are kept low. Plain JSON: `JSON.parse(JSON.stringify(spec))` is the same objective.
  */
 export interface ObjectiveSpec {
+  /** The policy-gradient loss of a token, with its parameters. Default { kind: "ppo-clip" }. */
+  readonly surrogate: SurrogateSpec;
   /** The ratio is clipped below at 1 − clipLow; fraction, 0 to 1. Default 0.2. */
   readonly clipLow: number;
   /** The ratio is clipped above at 1 + clipHigh; 0 or more. Default 0.2. */
@@ -79,7 +88,10 @@ export interface ObjectiveSpec {
 
 /** Any part of an objective; what is absent has its default. */
 export type ObjectiveSpecInput = {
-  readonly [K in keyof ObjectiveSpec]?: ObjectiveSpec[K] | undefined;
+  readonly [K in keyof ObjectiveSpec]?:
+    | ObjectiveSpec[K]
+    | (K extends "surrogate" ? SurrogateInput : never)
+    | undefined;
 };
 
 /** Key of an objective. */
@@ -87,6 +99,7 @@ export type SpecKey = keyof ObjectiveSpec;
 
 /** What a key holds where it is not given: PPO's clip with a token mean, every other term off. */
 export const SPEC_DEFAULTS: ObjectiveSpec = Object.freeze({
+  surrogate: DEFAULT_SURROGATE,
   ...OBJECTIVE_DEFAULTS,
   // JSON has no Infinity, which is how the ops say "no limit".
   exactKlLimit: null,
@@ -99,9 +112,8 @@ export const SPEC_DEFAULTS: ObjectiveSpec = Object.freeze({
 /** Keys of an objective, in the order in which they are shown. */
 export const SPEC_KEYS = Object.keys(SPEC_DEFAULTS) as readonly SpecKey[];
 
-type Reader<V> = (where: string, name: string, value: unknown) => V;
-
 const READERS: { readonly [K in SpecKey]: Reader<ObjectiveSpec[K]> } = {
+  surrogate: readSurrogate,
   clipLow: numberWhere("from 0 to 1", (x) => x >= 0 && x <= 1),
   clipHigh: numberWhere("from 0 up", (x) => x >= 0),
   clipDual: numberWhere("0 (off) or above 1", (x) => x === 0 || x > 1),
@@ -121,36 +133,6 @@ const READERS: { readonly [K in SpecKey]: Reader<ObjectiveSpec[K]> } = {
   exactKlLimit: readLimit,
   denominatorEpsilon: numberWhere("from 0 up", (x) => x >= 0),
 };
-
-function numberWhere(range: string, holds: (x: number) => boolean): Reader<number> {
-  return (where, name, value) => {
-    if (typeof value !== "number") {
-      throw expected("ERR_ARGUMENT", where, `${name} to be a number ${range}`, describe(value));
-    }
-    if (!Number.isFinite(value) || !holds(value)) {
-      throw expected("ERR_RANGE", where, `${name} to be a number ${range}`, describe(value));
-    }
-    return value;
-  };
-}
-
-function oneOf<T extends string>(words: readonly T[]): Reader<T> {
-  return (where, name, value) => {
-    const word = words.find((candidate) => candidate === value);
-    if (word !== undefined) return word;
-    const list = words.map((candidate) => `"${candidate}"`).join(", ");
-    const nearest = typeof value === "string" ? nearestOf(value, words) : undefined;
-    const hint = nearest === undefined ? "" : ` (did you mean "${nearest}"?)`;
-    const what = `${name} to be one of ${list}`;
-    throw expected("ERR_ARGUMENT", where, what, describe(value) + hint);
-  };
-}
-
-function readLimit(where: string, name: string, value: unknown): number | null {
-  // JSON has no Infinity, so "no limit" is null; the number means the same to a JavaScript caller.
-  if (value === null || value === Number.POSITIVE_INFINITY) return null;
-  return numberWhere("above 0, or null (no limit)", (x) => x > 0)(where, name, value);
-}
 
 /** Checks one value of an objective as it would be checked inside a whole one. */
 export function readSpecValue<K extends SpecKey>(

@@ -14,6 +14,7 @@ test("every step sets what it names and nothing else", (t) => {
     .limits({ logRatio: 15, kl: null })
     .spec();
   t.deepEqual(spec, {
+    surrogate: { kind: "ppo-clip" },
     clipLow: 0.1,
     clipHigh: 0.3,
     clipDual: 4,

@@ -24,6 +24,7 @@ function refusal(input: unknown): PapoError {
 
 test("an empty spec is PPO's clip with a token mean and every other term off", (t) => {
   t.deepEqual(validateSpec({}), {
+    surrogate: { kind: "ppo-clip" },
     clipLow: 0.2,
     clipHigh: 0.2,
     clipDual: 0,

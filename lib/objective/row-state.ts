@@ -1,0 +1,167 @@
+/** What is known of every row of a batch of logits while its blocks come in. */
+import { innerArray } from "../core/slab.js";
+import { innerLines, STATISTICS, TERMS } from "../ops/lines.js";
+import type { ObjectiveAttributes } from "../ops/token-objective.js";
+import { objectiveOfStatistics } from "./algebra.js";
+import type { TokenRowData } from "./batch.js";
+import { type Coefficients, numbersAt } from "./coefficients.js";
+import type { ResolvedOptions } from "./options.js";
+import type { PlanArgs, PlanResult } from "./plan.js";
+import { uniformFrom } from "./random.js";
+import type { ObjectiveSpec } from "./spec.js";
+import { objectiveWeights } from "./weights.js";
+
+/** What follows from the rows that count. */
+export type MaskAndWeights = Pick<PlanArgs, "responseMask" | "weights" | "entropyWeights">;
+
+/** What a plan takes of some rows. */
+export type StateRows = MaskAndWeights &
+  Pick<
+    PlanArgs,
+    | "spec"
+    | "attributes"
+    | "temperature"
+    | "random"
+    | "offsets"
+    | "tokenIds"
+    | "oldLogProbs"
+    | "refLogProbs"
+    | "rolloutLogProbs"
+    | "maskedLogProbs"
+    | "advantages"
+  >;
+
+/** The mask and the weights of all rows, and the statistics and terms of those that were evaluated. */
+export class RowState {
+  readonly #where: string;
+  readonly #options: ResolvedOptions;
+  /** Rows that were found unusable, 0 and 1; empty unless they are skipped. */
+  readonly #invalid: Int32Array;
+  readonly spec: ObjectiveSpec;
+  readonly data: TokenRowData;
+  readonly coefficients: Coefficients;
+  readonly attributes: ObjectiveAttributes;
+  /** The caller's, without the rows that were skipped. */
+  mask: Int32Array | undefined;
+  weights: Float64Array;
+  entropyWeights: Float64Array;
+  statistics: Float64Array;
+  terms: Float64Array;
+  /** The ratio that the surrogate works with, where that is not the line of the terms. */
+  ratios: Float64Array | undefined;
+
+  constructor(where: string, spec: ObjectiveSpec, data: TokenRowData, options: ResolvedOptions) {
+    const { rows } = data.layout;
+    this.#where = where;
+    this.#options = options;
+    this.#invalid = innerArray("int32", options.skip ? rows : 0);
+    this.spec = spec;
+    this.data = data;
+    const { coefficients, attributes } = numbersAt(where, spec, options.step);
+    this.coefficients = coefficients;
+    this.attributes = attributes;
+    this.mask = data.mask;
+    [this.weights, this.entropyWeights] = this.#weights();
+    this.statistics = innerLines(STATISTICS, rows);
+    this.terms = innerLines(TERMS, rows);
+  }
+
+  #weights(): [Float64Array, Float64Array] {
+    const { denominators } = this.#options;
+    return objectiveWeights(this.#where, this.spec, this.data, this.mask, denominators);
+  }
+
+  /** Rows `start` to `end` of what the ops take. */
+  rows(start: number, end: number): StateRows {
+    const { data } = this;
+    const of = (rows: Float64Array | undefined) => rows && part(rows, start, end);
+    const isAll = end - start === data.layout.rows;
+    return {
+      spec: this.spec,
+      attributes: this.attributes,
+      temperature: this.spec.temperature,
+      random: uniformFrom(this.#where, this.#options.seed),
+      // Where rows come in several blocks, no part of the objective looks at sequences.
+      offsets: isAll ? data.layout.offsets : Int32Array.of(0, end - start),
+      tokenIds: part(data.tokenIds, start, end),
+      oldLogProbs: of(data.oldLogProbs),
+      refLogProbs: of(data.refLogProbs),
+      rolloutLogProbs: of(data.rolloutLogProbs),
+      maskedLogProbs: of(data.maskedLogProbs),
+      advantages: part(data.advantages, start, end),
+      ...this.weighted(start, end),
+    };
+  }
+
+  /** Mask and weights of rows `start` to `end`. */
+  weighted(start: number, end: number): MaskAndWeights {
+    return {
+      responseMask: this.mask && part(this.mask, start, end),
+      weights: part(this.weights, start, end),
+      entropyWeights: part(this.entropyWeights, start, end),
+    };
+  }
+
+  /** Takes the results of the rows from `start` on. */
+  store(start: number, { statistics, terms, ratios }: PlanResult): void {
+    const { rows } = this.data.layout;
+    if (statistics.length === this.statistics.length) {
+      this.statistics = statistics;
+      this.terms = terms;
+      this.ratios = ratios;
+      return;
+    }
+    copyLines(statistics, this.statistics, STATISTICS.length, rows, start);
+    copyLines(terms, this.terms, TERMS.length, rows, start);
+    if (ratios === undefined) return;
+    this.ratios ??= innerArray("float64", rows);
+    this.ratios.set(ratios, start);
+  }
+
+  /** Masks the rows of a block that were found unusable; all weights follow. */
+  leaveOut(start: number, invalid: Int32Array): MaskAndWeights {
+    if (invalid.includes(1)) {
+      const mask = this.mask?.slice() ?? new Int32Array(this.data.layout.rows).fill(1);
+      for (let i = 0; i < invalid.length; i++) {
+        if (invalid[i] === 1) mask[start + i] = 0;
+      }
+      this.mask = mask;
+      this.#invalid.set(invalid, start);
+      [this.weights, this.entropyWeights] = this.#weights();
+    }
+    return this.weighted(start, start + invalid.length);
+  }
+
+  /** Rows that were left out, in order; undefined unless that was asked for. */
+  skippedRows(): readonly number[] | undefined {
+    if (!this.#options.skip) return undefined;
+    return [...this.#invalid.keys()].filter((row) => this.#invalid[row] === 1);
+  }
+
+  /** Terms of all rows from their statistics, without gradients. */
+  evaluateAll(hasMasked: boolean): void {
+    const { statistics } = this;
+    const where = this.#where;
+    const rows = this.rows(0, this.data.layout.rows);
+    const call = { ...rows, where, statistics, hasMasked, gradients: false };
+    this.store(0, { statistics, ...objectiveOfStatistics(call) });
+  }
+}
+
+/** Rows `start` to `end` of a [rows] array, which is itself where that is all of it. */
+function part<A extends Float64Array | Int32Array>(rows: A, start: number, end: number): A {
+  return end - start === rows.length ? rows : (rows.subarray(start, end) as A);
+}
+
+function copyLines(
+  block: Float64Array,
+  whole: Float64Array,
+  lines: number,
+  rows: number,
+  start: number,
+): void {
+  const count = block.length / lines;
+  for (let k = 0; k < lines; k++) {
+    whole.set(block.subarray(k * count, (k + 1) * count), k * rows + start);
+  }
+}

@@ -1,0 +1,77 @@
+/** The surrogate of a spec as plain data: a name, or a name with parameters, made complete. */
+import { describe, expected } from "../core/errors.js";
+import type { NumberRange, SurrogateDefinition } from "../surrogates/surrogate.js";
+import { SURROGATES, surrogateNamed } from "../surrogates/table.js";
+import { nearestOf, ownValues } from "./plain-object.js";
+import { numberWhere, oneOf, type Reader, readFlag } from "./spec-values.js";
+
+/** A surrogate with all of its parameters. */
+export interface SurrogateSpec {
+  readonly kind: string;
+  readonly [parameter: string]: number | string | boolean;
+}
+
+/** Its name, or its name with some of its parameters. */
+export type SurrogateInput = string | SurrogateSpec;
+
+/** PPO's clip, whose bounds are keys of the spec. */
+export const DEFAULT_SURROGATE: SurrogateSpec = Object.freeze({ kind: "ppo-clip" });
+
+/** Reads a surrogate; every parameter that is left out has its default. */
+export const readSurrogate: Reader<SurrogateSpec> = (where, name, value) => {
+  const definition = definitionOf(where, name, typeof value === "string" ? value : kindOf(value));
+  const parameters = Object.entries(definition.parameters as Record<string, Parameter>);
+  const known = ["kind", ...parameters.map(([key]) => key)];
+  const object = typeof value === "string" ? {} : value;
+  const given = ownValues(where, `${name} "${definition.kind}"`, object, known);
+  const read = parameters.map(([key, parameter]) => [
+    key,
+    given.has(key)
+      ? readerOf(parameter)(where, `${name}.${key}`, given.get(key))
+      : parameter.default,
+  ]);
+  return Object.freeze({ kind: definition.kind, ...Object.fromEntries(read) }) as SurrogateSpec;
+};
+
+/** The definition of a surrogate that was read already. */
+export function surrogateOf(spec: SurrogateSpec): SurrogateDefinition {
+  return definitionOf("objective", "surrogate", spec.kind);
+}
+
+function kindOf(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  return Object.getOwnPropertyDescriptor(value, "kind")?.value;
+}
+
+function definitionOf(where: string, name: string, kind: unknown): SurrogateDefinition {
+  const found = typeof kind === "string" ? surrogateNamed(kind) : undefined;
+  if (found !== undefined) return found;
+  const kinds = SURROGATES.map((definition) => definition.kind);
+  const nearest = typeof kind === "string" ? nearestOf(kind, kinds) : undefined;
+  const hint = nearest === undefined ? "" : ` (did you mean "${nearest}"?)`;
+  const what = `${name} to be one of ${kinds.map((word) => `"${word}"`).join(", ")}, or an object with such a kind`;
+  throw expected("ERR_ARGUMENT", where, what, describe(kind) + hint);
+}
+
+type Parameter = { readonly default: number | string | boolean } & NumberRange & {
+    readonly words?: readonly string[];
+  };
+
+function readerOf(parameter: Parameter): Reader<number | string | boolean> {
+  if (typeof parameter.default === "boolean") return readFlag;
+  if (typeof parameter.default === "string") return oneOf(parameter.words ?? []);
+  const { min, above, max } = parameter;
+  const bounds = [
+    ...(min === undefined ? [] : [`from ${min}`]),
+    ...(above === undefined ? [] : [`above ${above}`]),
+    ...(max === undefined ? [] : [`at most ${max}`]),
+  ];
+  const range = bounds.length === 0 ? "that is finite" : bounds.join(" and ");
+  return numberWhere(
+    range,
+    (x) =>
+      x >= (min ?? Number.NEGATIVE_INFINITY) &&
+      x > (above ?? Number.NEGATIVE_INFINITY) &&
+      x <= (max ?? Number.POSITIVE_INFINITY),
+  );
+}
