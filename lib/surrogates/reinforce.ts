@@ -1,21 +1,24 @@
 /** The plain policy gradient: no ratio, no clip. */
-import { CLIP, type SurrogateDefinition, tokenwise } from "./surrogate.js";
+import { type SurrogateDefinition, tokenwise, weightedLogProb } from "./surrogate.js";
 
-export const reinforce: SurrogateDefinition = {
+export const reinforce: SurrogateDefinition<object, "reinforce"> = {
   kind: "reinforce",
-  summary: "The policy gradient without a ratio",
-  formula: "−ℓ·A",
+  aliases: ["gpg"],
+  summary: "Plain policy gradient: log-prob times advantage, without ratio or clip; GPG's loss",
+  formula: "−A·ℓ",
   gradient: "−A",
-  source: "REINFORCE (Williams, 1992); the loss of GPG, arXiv 2504.02546",
-  peers: ['verl: policy_loss.loss_mode "gpg"', "verl: compute_policy_loss_reinforce"],
-  findings: [],
+  source: "REINFORCE: Williams (1992); GPG, arXiv 2504.02546, whose own part is its advantages",
+  peers: [
+    'verl: policy_loss.loss_mode "gpg" (core_algos.py:1414)',
+    "verl: rollout correction's loss_type \"reinforce\" (core_algos.py:1984), with the sampler's weight",
+  ],
+  findings: [
+    "Right only for the first update on a batch: later ones need a ratio. Old log-probs are not used; where a batch has them, ratios are still reported.",
+    "verl registers gpg only; its reinforce is reached through rollout correction.",
+  ],
   scope: "token",
   parameters: {},
+  clips: [],
   reads: [],
-  evaluate: (tokens) =>
-    tokenwise(tokens, ({ logProb, advantage }) =>
-      logProb === Number.NEGATIVE_INFINITY
-        ? { value: 0, slope: 0, clip: CLIP.none }
-        : { value: -logProb * advantage, slope: -advantage, clip: CLIP.none },
-    ),
+  evaluate: (tokens) => tokenwise(tokens, (token) => weightedLogProb(1, token)),
 };

@@ -19,7 +19,7 @@ export interface SurrogateTokens {
   readonly weights: Float64Array;
   /** The spec's clipLow, clipHigh and clipDual (0 = off). */
   readonly clip: { readonly low: number; readonly high: number; readonly dual: number };
-  /** Bound on every difference of log-probs before exp; slope 0 where it binds. */
+  /** Bound on the log of every ratio; slope 0 where it binds. */
   readonly logRatioLimit: number;
   /** Uniform in [0, 1), from the seed of the evaluation; throws ERR_ARGUMENT where none was given. */
   readonly random: () => number;
@@ -40,7 +40,7 @@ export interface SurrogateResult {
 /** The numbers of `clips`; `dropped` is a token that a trust region or a draw took out. */
 export const CLIP = { none: 0, low: 1, high: 2, dual: 3, dropped: 4 } as const;
 
-/** Which other tokens the loss of a token may depend on. */
+/** Which other tokens the value or the slope of a token may depend on. */
 export type SurrogateScope = "token" | "sequence" | "batch";
 
 /** A bound is inclusive, but for `above`. */
@@ -59,12 +59,14 @@ export type SurrogateParameter<V> = { readonly default: V; readonly meaning: str
     ? { readonly words: readonly V[] }
     : unknown);
 
-/** A surrogate: one file, one of these. */
-export interface SurrogateDefinition<P extends object = object> {
+/** A surrogate: one file, one of these. Notation of its texts is in README.md. */
+export interface SurrogateDefinition<P extends object = object, K extends string = string> {
   /** Its name in a spec. */
-  readonly kind: string;
+  readonly kind: K;
+  /** Other names of the same loss. */
+  readonly aliases?: readonly string[];
   readonly summary: string;
-  /** Value and slope as text: r the ratio, A the advantage, ℓ the log-prob. */
+  /** Loss of a token, and its slope in the log-prob without the token's weight. */
   readonly formula: string;
   readonly gradient: string;
   readonly source: string;
@@ -73,13 +75,15 @@ export interface SurrogateDefinition<P extends object = object> {
   /** What is wrong or different elsewhere. */
   readonly findings: readonly string[];
   readonly scope: SurrogateScope;
-  readonly parameters: { readonly [K in keyof P]: SurrogateParameter<P[K]> };
+  readonly parameters: { readonly [N in keyof P]: SurrogateParameter<P[N]> };
+  /** Keys of the spec's clip that it makes use of. */
+  readonly clips: readonly ("clipLow" | "clipHigh" | "clipDual")[];
   /** Log-probs beside the policy's that it makes use of. */
   readonly reads: readonly ("oldLogProbs" | "rolloutLogProbs")[];
   evaluate(tokens: SurrogateTokens, parameters: P): SurrogateResult;
 }
 
-/** A difference of log-probs within ± limit, and whether it is free to move there. */
+/** A log-ratio within ± limit, and whether it is free to move there. */
 export interface LogRatio {
   readonly value: number;
   readonly free: boolean;
@@ -87,26 +91,31 @@ export interface LogRatio {
 
 /** a − b within ± limit. Equal values give 0, even if both are −Infinity. */
 export function logRatio(a: number, b: number, limit: number): LogRatio {
-  if (a === b) return { value: 0, free: true };
-  const difference = a - b;
-  if (difference > limit) return { value: limit, free: false };
-  if (difference < -limit) return { value: -limit, free: false };
-  return { value: difference, free: true };
+  return a === b ? { value: 0, free: true } : limited(a - b, limit);
+}
+
+/** A log-ratio held within ± limit. */
+export function limited(value: number, limit: number): LogRatio {
+  if (value > limit) return { value: limit, free: false };
+  if (value < -limit) return { value: -limit, free: false };
+  return { value, free: true };
 }
 
 /** One token's loss and its slope in the log-prob, both without weight. */
 export interface TokenLoss {
   readonly value: number;
   readonly slope: number;
-  readonly clip: number;
+  /** One of CLIP; none if not said. */
+  readonly clip?: number;
 }
 
 /** One token, as the formula of one token sees it. */
 export interface Token {
   readonly row: number;
   readonly logProb: number;
+  /** Not 0. */
   readonly advantage: number;
-  /** exp of the limited log-ratio to the old policy. */
+  /** exp of the limited log-ratio to the other policy. */
   readonly ratio: number;
   /** d ratio / d log-prob: the ratio, or 0 where the limit binds. */
   readonly ratioSlope: number;
@@ -134,12 +143,36 @@ export function tokenwise(
     const advantage = advantages[row] as number;
     if (advantage === 0) continue;
     const ratioSlope = log.free ? ratio : 0;
-    const { value, slope, clip } = loss({ row, logProb, advantage, ratio, ratioSlope });
-    result.values[row] = value;
-    result.slopes[row] = slope === 0 ? 0 : (weights[row] as number) * slope;
-    result.clips[row] = clip;
+    const token = loss({ row, logProb, advantage, ratio, ratioSlope });
+    result.values[row] = token.value;
+    result.slopes[row] = weighted(weights[row] as number, token.slope);
+    result.clips[row] = token.clip ?? CLIP.none;
   }
   return result;
+}
+
+/** The loss −ratio·A of a token that no bound holds. */
+export function unclipped({ advantage, ratio, ratioSlope }: Token): TokenLoss {
+  return { value: -advantage * ratio, slope: -advantage * ratioSlope };
+}
+
+/**
+ * The loss −c·A·ℓ with a constant c, whose slope is −c·A. A token that the policy rules out (ℓ = −Infinity) has no such
+ * loss; it is dropped, as every ratio's slope is 0 there.
+ */
+export function weightedLogProb(
+  coefficient: number,
+  { advantage, logProb }: Token,
+  clip: number = CLIP.none,
+): TokenLoss {
+  if (logProb === -Infinity) return { value: 0, slope: 0, clip: CLIP.dropped };
+  const slope = -coefficient * advantage;
+  return { value: slope * logProb, slope, clip };
+}
+
+/** A token's slope with its weight; without a sign where it is 0. */
+export function weighted(weight: number, slope: number): number {
+  return slope === 0 ? 0 : weight * slope;
 }
 
 /** A result of zeros, to be filled. */

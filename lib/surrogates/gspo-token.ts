@@ -1,0 +1,43 @@
+/** GSPO-token: the sequence's ratio as a constant, with a gradient of its own for each token. */
+import { clippedLogRatios } from "./clip.js";
+import { meanLogRatios } from "./sequence.js";
+import type { SurrogateDefinition } from "./surrogate.js";
+
+export type GspoTokenParameters = { readonly sequenceLogRatioMax: number };
+
+export const gspoToken: SurrogateDefinition<GspoTokenParameters, "gspo-token"> = {
+  kind: "gspo-token",
+  summary:
+    "PPO's clip of the sequence's ratio, with each token's own gradient: for per-token advantages",
+  formula:
+    "−min(s·A, clip(s, 1 − clipLow, 1 + clipHigh)·A), s = sg[min(exp(mean of ℓ − ℓ_old), e^sequenceLogRatioMax)]·e^(ℓ − sg ℓ); for A < 0 at most clipDual·|A|",
+  gradient: "−s·A where no bound binds, otherwise 0",
+  source: "Group Sequence Policy Optimization, arXiv 2507.18071, Eq. 14 (GSPO-token)",
+  peers: [
+    'verl: policy_loss.loss_mode "gspo" (core_algos.py:1253-1326)',
+    "TRL: the experimental GSPO-token trainer",
+  ],
+  findings: [
+    "verl's always reduces by seq-mean-token-mean, whatever loss_agg_mode says, and has no dual clip.",
+    "verl holds log s at 10 above and nowhere below; here logRatioLimit holds both sides as well.",
+  ],
+  scope: "sequence",
+  parameters: {
+    sequenceLogRatioMax: {
+      default: 10,
+      meaning: "log s is at most this, nats; slope 0 where it binds (verl's 10)",
+      above: 0,
+    },
+  },
+  clips: ["clipLow", "clipHigh", "clipDual"],
+  reads: ["oldLogProbs"],
+  evaluate(tokens, { sequenceLogRatioMax }) {
+    const means = meanLogRatios(tokens);
+    const held = means.map((mean) => Math.min(mean, sequenceLogRatioMax));
+    const result = clippedLogRatios(tokens, held);
+    for (let row = 0; row < means.length; row++) {
+      if ((means[row] as number) > sequenceLogRatioMax) result.slopes[row] = 0;
+    }
+    return result;
+  },
+};

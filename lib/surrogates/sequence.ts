@@ -1,0 +1,43 @@
+/** What surrogates with a ratio per sequence have in common. */
+import type { SurrogateTokens } from "./surrogate.js";
+
+/** A stand-in for an infinite log-ratio: opposite ones cancel in a sum, and any limit holds the rest. */
+const FAR = 1e100;
+
+/** Calls `visit` with the counted rows of each sequence that has any. */
+export function eachSequence(
+  { offsets, mask }: SurrogateTokens,
+  visit: (rows: readonly number[]) => void,
+): void {
+  for (let s = 0; s + 1 < offsets.length; s++) {
+    const rows: number[] = [];
+    const end = offsets[s + 1] as number;
+    for (let row = offsets[s] as number; row < end; row++) {
+      if (mask?.[row] !== 0) rows.push(row);
+    }
+    if (rows.length > 0) visit(rows);
+  }
+}
+
+/** log-prob − old log-prob of a row, 0 where both are −Infinity, and never infinite. */
+export function logRatioOf({ logProbs, oldLogProbs }: SurrogateTokens, row: number): number {
+  const [own, old] = [logProbs[row] as number, oldLogProbs[row] as number];
+  return own === old ? 0 : Math.min(Math.max(own - old, -FAR), FAR);
+}
+
+/** Σ of `term` over rows. */
+export function sumOver(rows: readonly number[], term: (row: number) => number): number {
+  let sum = 0;
+  for (const row of rows) sum += term(row);
+  return sum;
+}
+
+/** The mean log-ratio of its sequence on each counted row, [rows]; GSPO's log s. Not limited. */
+export function meanLogRatios(tokens: SurrogateTokens): Float64Array {
+  const means = new Float64Array(tokens.logProbs.length);
+  eachSequence(tokens, (rows) => {
+    const mean = sumOver(rows, (row) => logRatioOf(tokens, row)) / rows.length;
+    for (const row of rows) means[row] = mean;
+  });
+  return means;
+}
