@@ -162,7 +162,9 @@ export {
   type SpecKey,
   validateSpec,
 } from "./objective/spec.js";
+export type { SurrogateInput } from "./objective/surrogate-spec.js";
 export { warnings } from "./objective/warnings.js";
+export type { SurrogateKind, SurrogateSpec } from "./surrogates/table.js";
 
 // Advantages from rewards.
 

@@ -8,16 +8,12 @@ import {
   SAMPLED_KL_ESTIMATORS,
   type SampledKlEstimator,
 } from "../ops/token-objective.js";
+import type { SurrogateSpec } from "../surrogates/table.js";
 import { OTHER_WORDS } from "./other-words.js";
 import { ownValues } from "./plain-object.js";
 import { type Coefficient, readCoefficient } from "./schedule.js";
 import { numberWhere, oneOf, type Reader, readLimit } from "./spec-values.js";
-import {
-  DEFAULT_SURROGATE,
-  readSurrogate,
-  type SurrogateInput,
-  type SurrogateSpec,
-} from "./surrogate-spec.js";
+import { DEFAULT_SURROGATE, readSurrogate, type SurrogateInput } from "./surrogate-spec.js";
 
 /** Estimators of the KL to the reference policy, from the log-probs of the sampled tokens. */
 export const REF_KL_ESTIMATORS: readonly SampledKlEstimator[] = SAMPLED_KL_ESTIMATORS;

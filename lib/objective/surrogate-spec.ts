@@ -1,18 +1,18 @@
-/** The surrogate of a spec as plain data: a name, or a name with parameters, made complete. */
+/** The reading of a spec's surrogate: a name, or a name with parameters, becomes complete plain data. */
 import { describe, expected } from "../core/errors.js";
 import type { NumberRange, SurrogateDefinition } from "../surrogates/surrogate.js";
-import { SURROGATES, surrogateNamed } from "../surrogates/table.js";
+import { findSurrogate, SURROGATES, type SurrogateSpec } from "../surrogates/table.js";
 import { nearestOf, ownValues } from "./plain-object.js";
 import { numberWhere, oneOf, type Reader, readFlag } from "./spec-values.js";
 
-/** A surrogate with all of its parameters. */
-export interface SurrogateSpec {
-  readonly kind: string;
-  readonly [parameter: string]: number | string | boolean;
-}
+/** A surrogate's name or one of its aliases, or its kind with some of its parameters. */
+export type SurrogateInput = string | PartOf<SurrogateSpec>;
 
-/** Its name, or its name with some of its parameters. */
-export type SurrogateInput = string | SurrogateSpec;
+type PartOf<S> = S extends SurrogateSpec
+  ? { readonly kind: S["kind"] } & {
+      readonly [N in Exclude<keyof S, "kind">]?: S[N] | undefined;
+    }
+  : never;
 
 /** PPO's clip, whose bounds are keys of the spec. */
 export const DEFAULT_SURROGATE: SurrogateSpec = Object.freeze({ kind: "ppo-clip" });
@@ -20,7 +20,7 @@ export const DEFAULT_SURROGATE: SurrogateSpec = Object.freeze({ kind: "ppo-clip"
 /** Reads a surrogate; every parameter that is left out has its default. */
 export const readSurrogate: Reader<SurrogateSpec> = (where, name, value) => {
   const definition = definitionOf(where, name, typeof value === "string" ? value : kindOf(value));
-  const parameters = Object.entries(definition.parameters as Record<string, Parameter>);
+  const parameters = Object.entries(definition.parameters as Readonly<Record<string, Parameter>>);
   const known = ["kind", ...parameters.map(([key]) => key)];
   const object = typeof value === "string" ? {} : value;
   const given = ownValues(where, `${name} "${definition.kind}"`, object, known);
@@ -44,7 +44,7 @@ function kindOf(value: unknown): unknown {
 }
 
 function definitionOf(where: string, name: string, kind: unknown): SurrogateDefinition {
-  const found = typeof kind === "string" ? surrogateNamed(kind) : undefined;
+  const found = typeof kind === "string" ? findSurrogate(kind) : undefined;
   if (found !== undefined) return found;
   const kinds = SURROGATES.map((definition) => definition.kind);
   const nearest = typeof kind === "string" ? nearestOf(kind, kinds) : undefined;
