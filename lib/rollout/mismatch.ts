@@ -14,9 +14,10 @@ import {
 import { type RolloutDiagnostics, rolloutDiagnosticsOf } from "./diagnostics.js";
 import { LOG_RATIO_LIMIT } from "./log-ratio.js";
 import { offPolicyMaskOf } from "./off-policy-mask.js";
-import { type RejectionRule, rejectionOf } from "./rejection.js";
+import { rejectionOf } from "./rejection.js";
 import { type RolloutWeights, rolloutWeightsOf } from "./rollout-weights.js";
 import {
+  type RejectionInput,
   ROLLOUT_WEIGHT_KEYS,
   type RolloutWeightInput,
   readRejection,
@@ -64,7 +65,7 @@ export function rolloutWeights(options: RolloutWeightsOptions): RolloutWeights {
   return rolloutWeightsOf(layout.offsets, mask, old, rollout, rule, context);
 }
 
-export interface RolloutRejectionOptions extends RolloutLogProbsOptions, RejectionRule {}
+export interface RolloutRejectionOptions extends RolloutLogProbsOptions, RejectionInput {}
 
 /**
  * Which tokens to keep where sampler and training policy disagree by no more than a bound: [rows] 1 kept, 0 rejected or

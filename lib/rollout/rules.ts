@@ -13,9 +13,13 @@ import {
 /** A weight rule as callers write it: what is left out has its default. */
 export type RolloutWeightInput = { readonly [K in keyof RolloutWeightRule]?: RolloutWeightRule[K] };
 
+/** A rejection rule as callers write it: tokens are rejected if no `level` is said. */
+export type RejectionInput = Omit<RejectionRule, "level"> & Partial<Pick<RejectionRule, "level">>;
+
 /** The same of a whole correction. */
 export interface RolloutCorrectionInput extends RolloutWeightInput {
-  readonly reject?: RolloutCorrectionRule["reject"];
+  /** One rule or several, all of which have to be met; null, as if not said, rejects nothing. */
+  readonly reject?: RejectionInput | readonly RejectionInput[] | null;
 }
 
 /** Truncation of each token's ratio at 2, as verl does; TRL's numbers are "sequence", "mask", 3. */
@@ -75,19 +79,19 @@ export function readWeightRule(
 export function readRejections(
   where: string,
   name: string,
-  value: RolloutCorrectionRule["reject"],
+  value: RejectionInput | readonly RejectionInput[] | null,
 ): RolloutCorrectionRule["reject"] {
   if (value === null) return null;
-  if (!Array.isArray(value)) return readRejection(where, name, value as RejectionRule);
+  if (!Array.isArray(value)) return readRejection(where, name, value as RejectionInput);
   const rules: RejectionRule[] = [];
   for (let i = 0; i < value.length; i++) {
-    rules.push(readRejection(where, `${name}[${i}]`, value[i] as RejectionRule));
+    rules.push(readRejection(where, `${name}[${i}]`, value[i] as RejectionInput));
   }
   return Object.freeze(rules);
 }
 
 /** One rejection rule. `by` and `max` have no default. */
-export function readRejection(where: string, name: string, value: RejectionRule): RejectionRule {
+export function readRejection(where: string, name: string, value: RejectionInput): RejectionRule {
   const given = readOptions(where, value, REJECTION_KEYS, name);
   const by = oneOf(where, `${name}.by`, given.by, REJECTION_ESTIMATORS);
   const level = oneOf(where, `${name}.level`, given.level ?? "token", REJECTION_LEVELS);
