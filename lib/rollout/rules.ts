@@ -3,7 +3,12 @@ import { flag, readOptions } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
 import { oneOf } from "../core/option-values.js";
 import type { RolloutCorrectionRule } from "./correction.js";
-import { REJECTION_ESTIMATORS, REJECTION_LEVELS, type RejectionRule } from "./rejection.js";
+import {
+  REJECTION_ESTIMATORS,
+  REJECTION_LEVELS,
+  type RejectionLevel,
+  type RejectionRule,
+} from "./rejection.js";
 import {
   ROLLOUT_WEIGHT_LEVELS,
   ROLLOUT_WEIGHT_MODES,
@@ -14,7 +19,9 @@ import {
 export type RolloutWeightInput = { readonly [K in keyof RolloutWeightRule]?: RolloutWeightRule[K] };
 
 /** A rejection rule as callers write it: tokens are rejected if no `level` is said. */
-export type RejectionInput = Omit<RejectionRule, "level"> & Partial<Pick<RejectionRule, "level">>;
+export type RejectionInput = Omit<RejectionRule, "level"> & {
+  readonly level?: RejectionLevel | undefined;
+};
 
 /** The same of a whole correction. */
 export interface RolloutCorrectionInput extends RolloutWeightInput {

@@ -1,6 +1,6 @@
 /** What the functions of a rollout mismatch refuse, by name. */
 import test from "ava";
-import { PapoError } from "../../lib/core/errors.js";
+import { PapoError, type PapoErrorCode } from "../../lib/core/errors.js";
 import {
   offPolicyMask,
   rolloutDiagnostics,
@@ -13,7 +13,7 @@ import { HOSTILE, OWN } from "../support/hostile.js";
 const PAIR = { oldLogProbs: [-1, -2], rolloutLogProbs: [-1, -2] };
 const REJECT = { by: "k1", level: "token", max: 2 } as const;
 
-const REFUSED: readonly [what: string, call: () => unknown, code: string, says: RegExp][] = [
+const REFUSED: readonly [what: string, call: () => unknown, code: PapoErrorCode, says: RegExp][] = [
   [
     "NaN",
     () => rolloutWeights({ ...PAIR, oldLogProbs: [-1, Number.NaN] }),

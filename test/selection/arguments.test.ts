@@ -1,6 +1,6 @@
 /** What selection and shaping refuse, by name. */
 import test from "ava";
-import { PapoError } from "../../lib/core/errors.js";
+import { PapoError, type PapoErrorCode } from "../../lib/core/errors.js";
 import { AdaptiveEntropy, AdaptiveKl } from "../../lib/selection/controllers.js";
 import {
   perceptionReward,
@@ -14,7 +14,7 @@ const ROWS = { divergences: [1, 2], advantages: [1] };
 const REWARD = { divergences: [1, 2], rewards: [1], coef: 1 };
 const KL = { coefficient: 1, target: 1, horizon: 100 };
 
-const REFUSED: readonly [what: string, call: () => unknown, code: string, says: RegExp][] = [
+const REFUSED: readonly [what: string, call: () => unknown, code: PapoErrorCode, says: RegExp][] = [
   ["no top", () => topTokenMask({ values: [1] }), "ERR_ARGUMENT", /top/],
   ["top 0", () => topTokenMask({ values: [1], top: 0 }), "ERR_RANGE", /top/],
   ["top 2", () => topTokenMask({ values: [1], top: 2 }), "ERR_RANGE", /top/],
