@@ -185,6 +185,7 @@ TokenInputs Batch::token_inputs(std::size_t row) const {
   token.ref_log_prob = ref_log_probs[row];
   token.advantage = advantages[row];
   token.weight = weights[row];
+  token.perception_weight = weights[row];
   token.entropy_weight = entropy_weights[row];
   return token;
 }

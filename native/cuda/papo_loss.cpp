@@ -17,6 +17,7 @@ Status papo_loss(const OpCall& call) {
   const auto advantages = staged.reads(params.data.advantages);
   const auto weights = staged.reads(params.data.weights);
   const auto entropy_weights = staged.reads(params.data.entropy_weights);
+  const auto perception_weights = staged.reads(params.data.perception_weights);
   const auto statistics = staged.writes(params.statistics, kStatisticCount);
   const auto terms = staged.writes(params.terms, kTermCount);
   Status status = staged.run([&](StagedRows& rows) {
@@ -31,6 +32,7 @@ Status papo_loss(const OpCall& call) {
     args.advantages = rows.at(advantages);
     args.weights = rows.at(weights);
     args.entropy_weights = rows.at(entropy_weights);
+    args.perception_weights = rows.at(perception_weights);
     args.statistics = rows.at(statistics);
     args.terms = rows.at(terms);
     args.objective = params.objective;

@@ -57,6 +57,8 @@ struct PapoLossOp {
     token.ref_log_prob = number(args.ref_log_probs, row);
     token.advantage = number(args.advantages, row);
     token.weight = number(args.weights, row);
+    const bool own = args.perception_weights != nullptr;
+    token.perception_weight = own ? args.perception_weights[row] : token.weight;
     token.entropy_weight = number(args.entropy_weights, row);
     return token;
   }
@@ -83,12 +85,18 @@ struct PapoLossOp {
         of_lane(logs.old.value, -rest_of(statistics.log_sum_exp, findings->reference_p),
                 statistics.log_prob, -rest_of(statistics.masked_log_sum_exp, findings->reference_q),
                 statistics.masked_log_prob));
-    const double less_1 = expm1(of_lane(logs.ref.value, logs.masked.value, statistics.log_prob,
-                                        statistics.masked_log_prob, 0));
+    const double difference = of_lane(logs.ref.value, logs.masked.value, statistics.log_prob,
+                                      statistics.masked_log_prob, 0);
+    const double less_1 = expm1(difference);
     Ratios ratios;
     ratios.old = dev::shuffle(power, 0U);
     ratios.ref_less_1 = dev::shuffle(less_1, 0U);
     ratios.masked_less_1 = dev::shuffle(less_1, 1U);
+    if (uses_log_cosh(args.objective)) {
+      const double log_cosh = log_cosh_half(difference, less_1);
+      ratios.ref_log_cosh = dev::shuffle(log_cosh, 0U);
+      ratios.masked_log_cosh = dev::shuffle(log_cosh, 1U);
+    }
     writes = writes && lane_index() == 0;
     const auto at = static_cast<std::size_t>(row);
     if (writes) store_statistics(statistics, args.statistics, rows(), at);

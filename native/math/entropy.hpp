@@ -19,11 +19,29 @@ struct EntropyTerm {
   double slope_entropy = 0;
 };
 
-/// A token that its policy holds impossible (log_prob -Infinity) has no sampled estimate: it counts 0.
-PAPO_HD EntropyTerm entropy_term(EntropyEstimator estimator, double log_prob, double entropy) {
-  if (estimator == EntropyEstimator::exact) return {entropy, 0, 1};
-  if (log_prob == -static_cast<double>(INFINITY)) return {};
-  return {-log_prob, -1, 0};
+/// With a finite bound the term is max(0, low - H) + max(0, H - high) in the place of H: it keeps H between them.
+struct EntropyHinge {
+  double low = -static_cast<double>(INFINITY);
+  double high = static_cast<double>(INFINITY);
+
+  PAPO_HD bool on() const { return std::isfinite(low) || std::isfinite(high); }
+};
+
+/// A token that its policy holds impossible (log_prob -Infinity) has no sampled estimate: it counts 0, hinge or not.
+/// The hinge has slope -1 below `low`, +1 above `high`, and 0 between and at the bounds themselves.
+PAPO_HD EntropyTerm entropy_term(EntropyEstimator estimator, EntropyHinge hinge, double log_prob,
+                                 double entropy) {
+  const bool exact = estimator == EntropyEstimator::exact;
+  if (!exact && log_prob == -static_cast<double>(INFINITY)) return {};
+  double value = exact ? entropy : -log_prob;
+  double slope = 1;
+  if (hinge.on()) {
+    slope = value < hinge.low ? -1 : value > hinge.high ? 1 : 0;
+    if (slope == 0) return {};
+    value = slope < 0 ? hinge.low - value : value - hinge.high;
+  }
+  if (exact) return {value, 0, slope};
+  return {value, -slope, 0};
 }
 
 }  // namespace papo

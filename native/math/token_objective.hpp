@@ -1,9 +1,9 @@
 // All terms of one token added up, with their signs: the per-token objective function.
 //
 // Every term here is a loss. Per token, with weights that carry the reduction's denominators:
-//   weight * (surrogate + ref_kl_coef * ref_kl - perception_kl_coef * perception_kl)
+//   weight * (surrogate + ref_kl_coef * ref_kl) - perception_weight * perception_kl_coef * perception_kl
 //   + entropy_weight * (entropy_coef * entropy + masked_entropy_coef * masked_entropy)
-// The perception KL enters with minus (it is maximised), both entropies with plus (they are kept low).
+// The perception KL enters with minus (it is maximised), both entropies with plus (they are kept low, or between bounds).
 // Source: PAPO (arXiv 2507.06448) eq. 2-3, with the signs and orientation of the authors' code.
 #pragma once
 
@@ -30,6 +30,10 @@ struct ObjectiveParams {
   double log_ratio_limit = 20;
   double kl_limit = 10;
   double exact_kl_limit = static_cast<double>(INFINITY);
+  /// Bounds of the perception term's value, whatever estimates it; `exact_kl_limit` and `kl_limit` act before.
+  double perception_kl_min = -static_cast<double>(INFINITY);
+  double perception_kl_max = static_cast<double>(INFINITY);
+  EntropyHinge entropy_hinge;
 };
 
 /// What one token brings besides its statistics. Without an old policy the policy is its own (ratio 1).
@@ -38,6 +42,7 @@ struct TokenInputs {
   double ref_log_prob = 0;
   double advantage = 0;
   double weight = 0;
+  double perception_weight = 0;
   double entropy_weight = 0;
   bool has_old = false;
   bool has_ref = false;
@@ -91,7 +96,15 @@ struct Ratios {
   double old = 1;            ///< e^old
   double ref_less_1 = 0;     ///< e^ref - 1
   double masked_less_1 = 0;  ///< e^masked - 1
+  // For the estimator jsd only.
+  double ref_log_cosh = 0;     ///< log cosh(ref / 2)
+  double masked_log_cosh = 0;  ///< log cosh(masked / 2)
 };
+
+PAPO_HD bool uses_log_cosh(const ObjectiveParams& params) {
+  return params.ref_kl_estimator == KlEstimator::jsd ||
+         params.perception_kl_estimator == KlEstimator::jsd;
+}
 
 PAPO_HD LogRatios log_ratios(const ObjectiveParams& params, const TokenStatistics& statistics,
                              const TokenInputs& token) {
@@ -127,14 +140,15 @@ PAPO_HD TokenObjective token_objective(const ObjectiveParams& params,
 
   if (token.has_ref) {
     const KlEstimate ref_kl = sampled_kl(params.ref_kl_estimator, logs.ref, ratios.ref_less_1,
-                                         ratio, ratio_slope, params.kl_limit);
+                                         ratios.ref_log_cosh, ratio, ratio_slope, params.kl_limit);
     terms.ref_kl = ref_kl.value;
     const double slope = token.weight * params.ref_kl_coef * ref_kl.slope_log_prob;
     cotangents.log_prob += slope;
     terms.grad_ref_kl = fabs(slope);
   }
 
-  const EntropyTerm entropy = entropy_term(params.entropy_estimator, log_prob, statistics.entropy);
+  const EntropyTerm entropy =
+      entropy_term(params.entropy_estimator, params.entropy_hinge, log_prob, statistics.entropy);
   const double entropy_scale = token.entropy_weight * params.entropy_coef;
   terms.entropy = entropy.value;
   cotangents.log_prob += entropy_scale * entropy.slope_log_prob;
@@ -144,19 +158,25 @@ PAPO_HD TokenObjective token_objective(const ObjectiveParams& params,
   if (!token.has_masked) return result;
   const double masked_on = params.masked_differentiable ? 1 : 0;
 
-  const double perception_scale = -token.weight * params.perception_kl_coef;
+  const double perception_scale = -token.perception_weight * params.perception_kl_coef;
   if (is_exact(params.perception_kl_estimator)) {
     const bool reverse = params.perception_kl_estimator == KlEstimator::exact_reverse;
     const double kl = reverse ? statistics.reverse_kl : statistics.kl;
-    const bool free = kl <= params.exact_kl_limit;
+    bool free = kl <= params.exact_kl_limit;
     terms.perception_kl = free ? kl : params.exact_kl_limit;
+    if (held_within(terms.perception_kl, params.perception_kl_min, params.perception_kl_max)) {
+      free = false;
+    }
     result.finite = perception_scale == 0 || std::isfinite(terms.perception_kl);
     const double slope = free && perception_scale != 0 ? perception_scale : 0;
     (reverse ? cotangents.reverse_kl : cotangents.kl) = slope;
     terms.grad_perception_kl = fabs(slope);
   } else {
-    const KlEstimate kl = sampled_kl(params.perception_kl_estimator, logs.masked,
-                                     ratios.masked_less_1, ratio, ratio_slope, params.kl_limit);
+    KlEstimate kl = sampled_kl(params.perception_kl_estimator, logs.masked, ratios.masked_less_1,
+                               ratios.masked_log_cosh, ratio, ratio_slope, params.kl_limit);
+    if (held_within(kl.value, params.perception_kl_min, params.perception_kl_max)) {
+      kl.slope_log_prob = kl.slope_other = 0;
+    }
     terms.perception_kl = kl.value;
     const double slope = perception_scale * kl.slope_log_prob;
     const double masked_slope = masked_on * perception_scale * kl.slope_other;
@@ -166,7 +186,8 @@ PAPO_HD TokenObjective token_objective(const ObjectiveParams& params,
   }
 
   const EntropyTerm masked_entropy =
-      entropy_term(params.entropy_estimator, statistics.masked_log_prob, statistics.masked_entropy);
+      entropy_term(params.entropy_estimator, params.entropy_hinge, statistics.masked_log_prob,
+                   statistics.masked_entropy);
   const double masked_scale = masked_on * token.entropy_weight * params.masked_entropy_coef;
   terms.masked_entropy = masked_entropy.value;
   cotangents.masked_log_prob += masked_scale * masked_entropy.slope_log_prob;
@@ -180,8 +201,12 @@ PAPO_HD TokenObjective token_objective(const ObjectiveParams& params,
                                        const TokenStatistics& statistics,
                                        const TokenInputs& token) {
   const LogRatios logs = log_ratios(params, statistics, token);
-  return token_objective(params, statistics, token, logs,
-                         {exp(logs.old.value), expm1(logs.ref.value), expm1(logs.masked.value)});
+  Ratios ratios = {exp(logs.old.value), expm1(logs.ref.value), expm1(logs.masked.value)};
+  if (uses_log_cosh(params)) {
+    ratios.ref_log_cosh = log_cosh_half(logs.ref.value, ratios.ref_less_1);
+    ratios.masked_log_cosh = log_cosh_half(logs.masked.value, ratios.masked_less_1);
+  }
+  return token_objective(params, statistics, token, logs, ratios);
 }
 
 }  // namespace papo

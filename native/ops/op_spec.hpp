@@ -65,7 +65,7 @@ struct OpSpec {
 };
 
 inline constexpr std::size_t kMaxTensors = 12;
-inline constexpr std::size_t kMaxAttributes = 20;
+inline constexpr std::size_t kMaxAttributes = 24;
 
 /// The TypeScript word of a C++ word: `token_ids` -> `tokenIds`. The one rule of the dictionary.
 inline std::string camel_case(const char* snake_case) {

@@ -17,7 +17,7 @@ Params bind(const OpCall& call) {
                    static_cast<const std::int32_t*>(call.inputs[kResponseMask].data),
                    {line(call.inputs[kOldLogProbs]), line(call.inputs[kRefLogProbs]),
                     line(call.inputs[kAdvantages]), line(call.inputs[kWeights]),
-                    line(call.inputs[kEntropyWeights])},
+                    line(call.inputs[kEntropyWeights]), line(call.inputs[kPerceptionWeights])},
                    line(call.outputs[kStatistics]),
                    line(call.outputs[kTerms]),
                    token_objective_op::bind_objective(call.attributes),

@@ -15,7 +15,8 @@ enum Input {
   kRefLogProbs,
   kAdvantages,
   kWeights,
-  kEntropyWeights
+  kEntropyWeights,
+  kPerceptionWeights
 };
 enum Output { kStatistics, kTerms, kGradLogits, kGradMaskedLogits };
 /// The objective's attributes come first, in the order of `token_objective`.
@@ -32,6 +33,7 @@ inline constexpr TensorSpec kInputs[] = {
     {"advantages", Layout::row, bit(DType::float64), false},
     {"weights", Layout::row, bit(DType::float64), true},
     {"entropy_weights", Layout::row, bit(DType::float64), true},
+    {"perception_weights", Layout::row, bit(DType::float64), false},
 };
 inline constexpr TensorSpec kOutputs[] = {
     {"statistics", Layout::lines, bit(DType::float64), true, kStatisticLines},

@@ -54,6 +54,18 @@ Status check_numbers(const std::string& where, const char* name, const double* v
   return {};
 }
 
+Status check_weights(const std::string& where, const char* name, const double* weights,
+                     const std::int32_t* mask, std::size_t rows) {
+  Status status = check_numbers(where, name, weights, mask, rows, Infinite::refused);
+  for (std::size_t row = 0; status.ok() && weights != nullptr && row < rows; ++row) {
+    if (counts(mask, row) && weights[row] < 0) {
+      status = expected(Code::range, where, element(name, row) + " to be 0 or more",
+                        show(weights[row]), static_cast<std::int64_t>(row));
+    }
+  }
+  return status;
+}
+
 Status unusable_row(const std::string& where, bool is_masked, bool nothing, std::size_t row) {
   return expected(Code::not_finite, where,
                   "row " + std::to_string(row) + " of " + (is_masked ? "maskedLogits" : "logits") +

@@ -22,6 +22,10 @@ enum class Infinite { refused, allowed };
 Status check_numbers(const std::string& where, const char* name, const double* values,
                      const std::int32_t* mask, std::size_t rows, Infinite infinite);
 
+/// Finite and not negative. A null array passes.
+Status check_weights(const std::string& where, const char* name, const double* weights,
+                     const std::int32_t* mask, std::size_t rows);
+
 inline bool counts(const std::int32_t* mask, std::size_t row) {
   return mask == nullptr || mask[row] != 0;
 }

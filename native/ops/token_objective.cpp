@@ -18,6 +18,9 @@ ObjectiveParams bind_objective(const double* attributes) {
   params.log_ratio_limit = attributes[kLogRatioLimit];
   params.kl_limit = attributes[kKlLimit];
   params.exact_kl_limit = attributes[kExactKlLimit];
+  params.perception_kl_min = attributes[kPerceptionKlMin];
+  params.perception_kl_max = attributes[kPerceptionKlMax];
+  params.entropy_hinge = {attributes[kEntropyLow], attributes[kEntropyHigh]};
   return params;
 }
 
@@ -27,7 +30,7 @@ Params bind(const OpCall& call) {
           line(call.inputs[kStatistics]),
           {line(call.inputs[kOldLogProbs]), line(call.inputs[kRefLogProbs]),
            line(call.inputs[kAdvantages]), line(call.inputs[kWeights]),
-           line(call.inputs[kEntropyWeights])},
+           line(call.inputs[kEntropyWeights]), line(call.inputs[kPerceptionWeights])},
           static_cast<const std::int32_t*>(call.inputs[kResponseMask].data),
           line(call.outputs[kTerms]),
           line(call.outputs[kCotangents]),
@@ -41,6 +44,16 @@ Status check_objective(const std::string& where, const ObjectiveParams& objectiv
   if (clip.dual != 0 && clip.dual <= 1 + clip.high) {
     return expected(Code::range, where, "clipDual to be 0 (off) or above 1 + clipHigh",
                     show(clip.dual));
+  }
+  if (objective.perception_kl_min > objective.perception_kl_max) {
+    return expected(
+        Code::range, where, "perceptionKlMin to be at most perceptionKlMax",
+        show(objective.perception_kl_min) + " above " + show(objective.perception_kl_max));
+  }
+  if (objective.entropy_hinge.low > objective.entropy_hinge.high) {
+    return expected(
+        Code::range, where, "entropyLow to be at most entropyHigh",
+        show(objective.entropy_hinge.low) + " above " + show(objective.entropy_hinge.high));
   }
   if (is_exact(objective.ref_kl_estimator)) {
     return expected(
@@ -63,6 +76,9 @@ Status check_objective(const std::string& where, const ObjectiveParams& objectiv
   for (const auto& array : arrays) {
     if (status.ok())
       status = check_numbers(where, array.name, array.values, mask, rows, array.infinite);
+  }
+  if (status.ok()) {
+    status = check_weights(where, "perception_weights", data.perception_weights, mask, rows);
   }
   return status;
 }

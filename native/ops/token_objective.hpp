@@ -14,7 +14,8 @@ enum Input {
   kAdvantages,
   kResponseMask,
   kWeights,
-  kEntropyWeights
+  kEntropyWeights,
+  kPerceptionWeights
 };
 enum Output { kTerms, kCotangents };
 enum Attribute {
@@ -32,6 +33,10 @@ enum Attribute {
   kLogRatioLimit,
   kKlLimit,
   kExactKlLimit,
+  kPerceptionKlMin,
+  kPerceptionKlMax,
+  kEntropyLow,
+  kEntropyHigh,
   kHasMasked
 };
 
@@ -44,14 +49,15 @@ inline constexpr TensorSpec kInputs[] = {
     {"response_mask", Layout::row, bit(DType::int32), false},
     {"weights", Layout::row, bit(DType::float64), true},
     {"entropy_weights", Layout::row, bit(DType::float64), true},
+    {"perception_weights", Layout::row, bit(DType::float64), false},
 };
 inline constexpr TensorSpec kOutputs[] = {
     {"terms", Layout::lines, bit(DType::float64), true, kTermLines},
     {"cotangents", Layout::lines, bit(DType::float64), false, kCotangentLines},
 };
 /// In the order of `KlEstimator`.
-inline constexpr const char* kEstimators[] = {"k1",  "k2",       "k3",    "k3+",
-                                              "abs", "unbiased", "exact", "exact-reverse"};
+inline constexpr const char* kEstimators[] = {"k1",       "k2",  "k3",    "k3+",          "abs",
+                                              "unbiased", "jsd", "exact", "exact-reverse"};
 inline constexpr const char* kEntropyEstimators[] = {"sampled", "exact"};
 inline constexpr const char* kBranches[] = {"constant", "differentiable"};
 
@@ -71,18 +77,24 @@ inline constexpr AttributeSpec kObjectiveAttributes[] = {
     {"log_ratio_limit", 20, 0, 700, true},
     {"kl_limit", 10, 0, kInfinity, true},
     {"exact_kl_limit", kInfinity, 0, kInfinity, true},
+    {"perception_kl_min", -kInfinity, -kInfinity, 1e9},
+    {"perception_kl_max", kInfinity, -1e9, kInfinity},
+    {"entropy_low", -kInfinity, -kInfinity, 1e9},
+    {"entropy_high", kInfinity, -1e9, kInfinity},
 };
 inline constexpr AttributeSpec kOwnAttributes[] = {{"has_masked", 0, 0, 1}};
 inline constexpr auto kAttributes = joined(kObjectiveAttributes, kOwnAttributes);
 inline constexpr OpSpec kSpec = {"token_objective", kInputs, kOutputs, kAttributes.items};
 
-/// The [rows] data of an objective; each may be null but the weights.
+/// The [rows] data of an objective; each may be null but the first two weights. The perception term has the others'
+/// weights where it has none of its own.
 struct ObjectiveRows {
   const double* old_log_probs;
   const double* ref_log_probs;
   const double* advantages;
   const double* weights;
   const double* entropy_weights;
+  const double* perception_weights = nullptr;
 
   TokenInputs at(std::size_t row, bool has_masked) const {
     TokenInputs token;
@@ -93,6 +105,8 @@ struct ObjectiveRows {
     token.ref_log_prob = token.has_ref ? ref_log_probs[row] : 0;
     token.advantage = advantages != nullptr ? advantages[row] : 0;
     token.weight = weights[row];
+    token.perception_weight =
+        perception_weights != nullptr ? perception_weights[row] : token.weight;
     token.entropy_weight = entropy_weights[row];
     return token;
   }
@@ -112,7 +126,7 @@ struct Params {
 ObjectiveParams bind_objective(const double* attributes);
 Params bind(const OpCall& call);
 
-/// Clips in order, estimators that exist for their term, and finite [rows] data.
+/// Clips and bounds in order, estimators that exist for their term, and finite [rows] data.
 Status check_objective(const std::string& where, const ObjectiveParams& objective,
                        const ObjectiveRows& data, const std::int32_t* mask, std::size_t rows);
 Status check(const OpCall& call);

@@ -16,8 +16,8 @@ const double kInf = std::numeric_limits<double>::infinity();
 
 double loss_of(const ObjectiveParams& params, const TokenStatistics& s, const TokenInputs& token) {
   const TokenTerms t = token_objective(params, s, token).terms;
-  return token.weight * (t.surrogate + params.ref_kl_coef * t.ref_kl -
-                         params.perception_kl_coef * t.perception_kl) +
+  return token.weight * (t.surrogate + params.ref_kl_coef * t.ref_kl) -
+         token.perception_weight * params.perception_kl_coef * t.perception_kl +
          token.entropy_weight *
              (params.entropy_coef * t.entropy + params.masked_entropy_coef * t.masked_entropy);
 }
@@ -32,7 +32,7 @@ double difference(const ObjectiveParams& params, TokenStatistics s, const TokenI
 }
 
 TokenInputs token_with(double old_log_prob, double ref_log_prob, double advantage) {
-  return {old_log_prob, ref_log_prob, advantage, 0.25, 0.5, true, true, true};
+  return {old_log_prob, ref_log_prob, advantage, 0.25, 0.75, 0.5, true, true, true};
 }
 
 }  // namespace
@@ -40,9 +40,9 @@ TokenInputs token_with(double old_log_prob, double ref_log_prob, double advantag
 TEST_CASE(
     "cotangents are the slopes of the token's loss for every estimator with a true gradient") {
   // k3+ is left out: its gradient is k2's by definition, see the case below.
-  const KlEstimator estimators[] = {
-      KlEstimator::k1,       KlEstimator::k2,    KlEstimator::k3,           KlEstimator::abs,
-      KlEstimator::unbiased, KlEstimator::exact, KlEstimator::exact_reverse};
+  const KlEstimator estimators[] = {KlEstimator::k1,    KlEstimator::k2,           KlEstimator::k3,
+                                    KlEstimator::abs,   KlEstimator::unbiased,     KlEstimator::jsd,
+                                    KlEstimator::exact, KlEstimator::exact_reverse};
   std::mt19937 random(1);
   std::uniform_real_distribution<double> uniform(-3, -0.1);
   for (const KlEstimator estimator : estimators) {
@@ -85,6 +85,134 @@ TEST_CASE("k3+ has the value of k3 and the gradient of k2") {
   CHECK(both.slope_other == k2.slope_other);
 }
 
+TEST_CASE("the mean of jsd over a policy's tokens is the Jensen-Shannon divergence") {
+  const double p[] = {0.6, 0.25, 0.1, 0.05}, q[] = {0.05, 0.3, 0.1, 0.55};
+  double mean = 0, divergence = 0, slope_at_q[4] = {};
+  for (int v = 0; v < 4; ++v) {
+    const KlEstimate estimate =
+        sampled_kl(KlEstimator::jsd, std::log(p[v]), std::log(q[v]), 1, 1, 20, 10);
+    const double middle = (p[v] + q[v]) / 2;
+    mean += p[v] * estimate.value;
+    divergence += (p[v] * std::log(p[v] / middle) + q[v] * std::log(q[v] / middle)) / 2;
+    slope_at_q[v] = p[v] * estimate.slope_other / q[v];
+    // d divergence / d q[v], by the textbook.
+    CHECK(slope_at_q[v] == doctest::Approx(std::log(q[v] / middle) / 2).epsilon(1e-13).scale(1));
+    CHECK(estimate.slope_log_prob == -estimate.slope_other);
+  }
+  CHECK(mean == doctest::Approx(divergence).epsilon(1e-14));
+}
+
+TEST_CASE(
+    "jsd keeps its digits near 0, its bound where the other policy gives no mass, and klLimit") {
+  const auto jsd = [](double x, double kl_limit = 1e9) {
+    return sampled_kl(KlEstimator::jsd, 0, x, 1, 1, 700, kl_limit);
+  };
+  for (const double x : {1e-9, 1e-6, 1e-4, 1e-3}) {
+    for (const double sign : {-1.0, 1.0}) {
+      const double y = sign * x;
+      const double value = y * y / 8 * (1 + y / 2 + y * y / 8 + y * y * y / 48);
+      const double slope = y / 4 * (1 + 3 * y / 4 + y * y / 4 + 5 * y * y * y / 96);
+      CHECK(std::fabs(jsd(y).value / value - 1) < 1e-12);
+      CHECK(std::fabs(jsd(y).slope_other / slope - 1) < 1e-12);
+    }
+  }
+  CHECK(jsd(0).value == 0);
+  CHECK(jsd(0).slope_other == 0);
+  CHECK(jsd(-700).value == doctest::Approx(std::log(2.0) / 2).epsilon(1e-12));
+  CHECK(std::fabs(jsd(-700).slope_other) < 1e-12);
+  CHECK(jsd(20).value == doctest::Approx(std::exp(20.0) * std::log(2.0) / 2).epsilon(1e-7));
+  CHECK(std::isfinite(jsd(700).value));
+  for (double x = -30; x < 30; x += 0.01) CHECK(jsd(x).value >= 0);
+  // At the edge of the two forms of log cosh.
+  CHECK(jsd(std::nextafter(1, 0)).value == doctest::Approx(jsd(1).value).epsilon(1e-14));
+  CHECK(jsd(std::nextafter(-1, 0)).value == doctest::Approx(jsd(-1).value).epsilon(1e-14));
+  CHECK(jsd(3.5, 10).value < 10);
+  CHECK(jsd(3.6, 10).value == 10);
+  CHECK(jsd(3.6, 10).slope_other == 0);
+}
+
+TEST_CASE(
+    "the perception term is held between its bounds, without slope beyond them and free at them") {
+  for (const KlEstimator estimator : {KlEstimator::k1, KlEstimator::k3, KlEstimator::unbiased,
+                                      KlEstimator::jsd, KlEstimator::exact}) {
+    CAPTURE(static_cast<int>(estimator));
+    ObjectiveParams params;
+    params.perception_kl_coef = 0.5;
+    params.perception_kl_estimator = estimator;
+    params.masked_differentiable = true;
+    // Not known to the compiler, whose logarithms are not those of the library.
+    const volatile double masked_log_prob = -2.5;
+    const TokenStatistics s = {-1, masked_log_prob, 1, 1, 0.7, 0.6, 0, 0};
+    const TokenInputs token = token_with(-1.1, -1, 0);
+    const TokenObjective free = token_objective(params, s, token);
+    const double value = free.terms.perception_kl;
+    REQUIRE(value > 0);
+    params.perception_kl_min = params.perception_kl_max = value;
+    const TokenObjective at = token_objective(params, s, token);
+    CHECK(at.terms.perception_kl == value);
+    CHECK(at.cotangents.log_prob == free.cotangents.log_prob);
+    CHECK(at.cotangents.kl == free.cotangents.kl);
+    const double beyond[] = {std::nextafter(value, 10), std::nextafter(value, 0)};
+    for (const double bound : beyond) {
+      params.perception_kl_min = params.perception_kl_max = bound;
+      const TokenObjective held = token_objective(params, s, token);
+      CHECK(held.terms.perception_kl == bound);
+      CHECK(held.cotangents.log_prob == 0);
+      CHECK(held.cotangents.masked_log_prob == 0);
+      CHECK(held.cotangents.kl == 0);
+      CHECK(held.terms.grad_perception_kl == 0);
+    }
+  }
+}
+
+TEST_CASE(
+    "entropies with a bound are hinges: slope -1 below, +1 above, 0 between and at the bounds") {
+  const EntropyHinge hinge = {0.5, 2};
+  const struct {
+    double entropy, value, slope;
+  } cases[] = {{0.2, 0.3, -1}, {0.5, 0, 0}, {1, 0, 0}, {2, 0, 0}, {2.5, 0.5, 1}};
+  for (const auto& [entropy, value, slope] : cases) {
+    const EntropyTerm exact = entropy_term(EntropyEstimator::exact, hinge, 0, entropy);
+    CHECK(exact.value == doctest::Approx(value));
+    CHECK(exact.slope_entropy == slope);
+    CHECK(exact.slope_log_prob == 0);
+    const EntropyTerm sampled = entropy_term(EntropyEstimator::sampled, hinge, -entropy, 9);
+    CHECK(sampled.value == doctest::Approx(value));
+    CHECK(sampled.slope_log_prob == -slope);
+    CHECK(sampled.slope_entropy == 0);
+  }
+  CHECK(entropy_term(EntropyEstimator::exact, {-kInf, 2}, 0, 0.1).value == 0);
+  CHECK(entropy_term(EntropyEstimator::exact, {0.5, kInf}, 0, 9).slope_entropy == 0);
+  CHECK(entropy_term(EntropyEstimator::sampled, hinge, -kInf, 0).value == 0);
+  CHECK(entropy_term(EntropyEstimator::sampled, hinge, -kInf, 0).slope_log_prob == 0);
+}
+
+TEST_CASE("both entropies and the weight of the perception term reach their cotangents") {
+  ObjectiveParams params;
+  params.perception_kl_coef = 0.9;
+  params.entropy_coef = 0.3;
+  params.masked_entropy_coef = 0.4;
+  params.masked_differentiable = true;
+  params.entropy_hinge = {1.2, 1.9};
+  params.perception_kl_max = 0.2;
+  for (const EntropyEstimator estimator : {EntropyEstimator::sampled, EntropyEstimator::exact}) {
+    params.entropy_estimator = estimator;
+    for (const double log_prob : {-0.4, -1.5, -2.6}) {
+      const TokenStatistics s = {log_prob, log_prob - 0.6, -log_prob, 0.6 - log_prob, 0.1, 0.1, 0,
+                                 0};
+      const TokenInputs token = token_with(log_prob, log_prob, 1);
+      const TokenCotangents c = token_objective(params, s, token).cotangents;
+      const auto near = [](double value) { return doctest::Approx(value).epsilon(1e-6).scale(1); };
+      CHECK(c.log_prob == near(difference(params, s, token, &TokenStatistics::log_prob)));
+      CHECK(c.masked_log_prob ==
+            near(difference(params, s, token, &TokenStatistics::masked_log_prob)));
+      CHECK(c.entropy == near(difference(params, s, token, &TokenStatistics::entropy)));
+      CHECK(c.masked_entropy ==
+            near(difference(params, s, token, &TokenStatistics::masked_entropy)));
+    }
+  }
+}
+
 TEST_CASE("without limits the unbiased estimator's slope is -ratio times x") {
   const double ratio = std::exp(0.4);
   const KlEstimate estimate = sampled_kl(KlEstimator::unbiased, -1, -0.3, ratio, ratio, 20, 10);
@@ -104,7 +232,7 @@ TEST_CASE("impossible tokens keep every estimate finite") {
   CHECK(limited_difference(-kInf, -kInf, 20).value == 0);
   CHECK(limited_difference(-kInf, -1, 20).value == -20);
   CHECK(limited_difference(-1, -kInf, 20).value == 20);
-  const EntropyTerm entropy = entropy_term(EntropyEstimator::sampled, -kInf, 0);
+  const EntropyTerm entropy = entropy_term(EntropyEstimator::sampled, {}, -kInf, 0);
   CHECK(entropy.value == 0);
   CHECK(entropy.slope_log_prob == 0);
 }
@@ -136,6 +264,12 @@ TEST_CASE("an infinite exact KL needs a limit, and with one has no gradient") {
   CHECK(limited.finite);
   CHECK(limited.terms.perception_kl == 10);
   CHECK(limited.cotangents.kl == 0);
+  params.exact_kl_limit = kInf;
+  params.perception_kl_max = 3;
+  const TokenObjective held = token_objective(params, s, token_with(0, 0, 0));
+  CHECK(held.finite);
+  CHECK(held.terms.perception_kl == 3);
+  CHECK(held.cotangents.kl == 0);
 }
 
 TEST_CASE("states of parts of a row merge to the state of the row, in any grouping") {

@@ -67,8 +67,9 @@ struct PapoLossArgs {
   const double* advantages = nullptr;
   const double* weights = nullptr;
   const double* entropy_weights = nullptr;
-  double* statistics = nullptr;  ///< [8, rows]
-  double* terms = nullptr;       ///< [12, rows]
+  const double* perception_weights = nullptr;  ///< null: as `weights`
+  double* statistics = nullptr;                ///< [8, rows]
+  double* terms = nullptr;                     ///< [12, rows]
   ObjectiveParams objective;
   double scale = 1;  ///< of all gradients: grad_scale * inverse_temperature
 };

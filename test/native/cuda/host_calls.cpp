@@ -67,6 +67,7 @@ HostLoss::HostLoss(unsigned seed) {
     advantages.push_back(wave(row + 2, 2));
     weights.push_back(0.25);
     entropy_weights.push_back(0.2);
+    perception_weights.push_back(0.1 * static_cast<double>(row));
   }
   statistics.resize(8 * kRows);
   terms.resize(12 * kRows);
@@ -93,6 +94,7 @@ HostLoss::HostLoss(unsigned seed) {
   call.inputs[op::kAdvantages] = row(advantages, DType::float64);
   call.inputs[op::kWeights] = row(weights, DType::float64);
   call.inputs[op::kEntropyWeights] = row(entropy_weights, DType::float64);
+  call.inputs[op::kPerceptionWeights] = row(perception_weights, DType::float64);
   call.outputs[op::kStatistics] = lines(statistics);
   call.outputs[op::kTerms] = lines(terms);
   call.outputs[op::kGradLogits] = matrix(grad_logits);

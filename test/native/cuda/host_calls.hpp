@@ -17,7 +17,8 @@ struct HostLoss {
 
   std::vector<float> logits, masked_logits, grad_logits, grad_masked_logits;
   std::vector<std::int32_t> token_ids, mask;
-  std::vector<double> old_log_probs, ref_log_probs, advantages, weights, entropy_weights;
+  std::vector<double> old_log_probs, ref_log_probs, advantages;
+  std::vector<double> weights, entropy_weights, perception_weights;
   std::vector<double> statistics, terms;
   OpCall call;
 

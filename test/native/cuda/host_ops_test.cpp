@@ -49,6 +49,7 @@ TEST_CASE("everything that is optional may be absent") {
       [](HostLoss& host) { host.call.inputs[loss::kOldLogProbs] = {}; },
       [](HostLoss& host) { host.call.inputs[loss::kRefLogProbs] = {}; },
       [](HostLoss& host) { host.call.inputs[loss::kAdvantages] = {}; },
+      [](HostLoss& host) { host.call.inputs[loss::kPerceptionWeights] = {}; },
       [](HostLoss& host) { host.call.outputs[loss::kGradLogits] = {}; },
       [](HostLoss& host) { host.call.outputs[loss::kGradMaskedLogits] = {}; },
       [](HostLoss& host) {

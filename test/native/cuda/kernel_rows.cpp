@@ -258,6 +258,7 @@ Loss loss_of(const Rows& rows, const Objective& objective, const GradientsWanted
   const auto advantages = on_device(objective.advantages);
   const auto weights = on_device(objective.weights);
   const auto entropy_weights = on_device(objective.entropy_weights);
+  const auto perception_weights = on_device(objective.perception_weights);
   PapoLossArgs args;
   args.pairs = upload.pairs;
   args.gradients = memory.gradients;
@@ -267,6 +268,7 @@ Loss loss_of(const Rows& rows, const Objective& objective, const GradientsWanted
   args.advantages = address(advantages);
   args.weights = address(weights);
   args.entropy_weights = address(entropy_weights);
+  args.perception_weights = address(perception_weights);
   args.statistics = statistics.data();
   args.terms = terms.data();
   args.objective = objective.params;
@@ -305,9 +307,9 @@ Loss loss_on_cpu(const Rows& rows, const Objective& objective, const GradientsWa
   params.masked_log_probs = rows.masked ? nullptr : data(objective.masked_log_probs);
   params.token_ids = rows.ids.data();
   params.mask = rows.mask.empty() ? nullptr : rows.mask.data();
-  params.data = {data(objective.old_log_probs), data(objective.ref_log_probs),
-                 data(objective.advantages), data(objective.weights),
-                 data(objective.entropy_weights)};
+  params.data = {data(objective.old_log_probs),   data(objective.ref_log_probs),
+                 data(objective.advantages),      data(objective.weights),
+                 data(objective.entropy_weights), data(objective.perception_weights)};
   params.statistics = loss.statistics.data();
   params.terms = loss.terms.data();
   params.objective = objective.params;

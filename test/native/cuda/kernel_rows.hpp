@@ -68,6 +68,7 @@ struct Objective {
   ObjectiveParams params;
   std::vector<double> masked_log_probs;  ///< used where the rows are not masked; may be empty
   std::vector<double> old_log_probs, ref_log_probs, advantages, weights, entropy_weights;
+  std::vector<double> perception_weights;  ///< may be empty
   double grad_scale = 1.5;
 
   /// Log-probs near those of the rows, so that ratios are what they are in training.

@@ -157,7 +157,7 @@ TEST_CASE("every form of the objective, and each gradient alone") {
   Rows rows(DType::bfloat16, 6, 1200, true, 7);
   rows.mask = {1, 0, 1, 1, 1, 1};
   for (const KlEstimator estimator :
-       {KlEstimator::k1, KlEstimator::k2, KlEstimator::k3, KlEstimator::unbiased,
+       {KlEstimator::k1, KlEstimator::k2, KlEstimator::k3, KlEstimator::unbiased, KlEstimator::jsd,
         KlEstimator::exact, KlEstimator::exact_reverse}) {
     for (const EntropyEstimator entropy : {EntropyEstimator::sampled, EntropyEstimator::exact}) {
       for (const bool differentiable : {false, true}) {
@@ -173,6 +173,32 @@ TEST_CASE("every form of the objective, and each gradient alone") {
           check_same(rows, objective, wanted, {Walk::resident, 2});
           check_same(rows, objective, wanted, {Walk::streaming, 2});
         }
+      }
+    }
+  }
+}
+
+TEST_CASE("bounds of the perception term and of the entropies, and weights of the term's own") {
+  const Rows rows(DType::bfloat16, 12, 1200, true, 18);
+  const double inf = std::numeric_limits<double>::infinity();
+  for (const KlEstimator estimator : {KlEstimator::k1, KlEstimator::jsd, KlEstimator::exact}) {
+    for (const EntropyEstimator entropy : {EntropyEstimator::sampled, EntropyEstimator::exact}) {
+      for (int which = 0; which < 8; ++which) {
+        Objective objective(rows, 19);
+        objective.params.perception_kl_estimator = estimator;
+        objective.params.entropy_estimator = entropy;
+        if (which % 2 != 0) {
+          objective.params.perception_kl_min = 0.15;
+          objective.params.perception_kl_max = 0.6;
+        }
+        if (which / 2 % 2 != 0) {
+          objective.params.entropy_hinge = {which == 2 ? -inf : 6.2, which == 6 ? inf : 6.5};
+        }
+        for (std::size_t row = 0; which >= 4 && row < rows.rows; ++row) {
+          objective.perception_weights.push_back(0.3 * static_cast<double>(row));
+        }
+        check_same(rows, objective, gradients_in(DType::float32), {Walk::resident, 2});
+        check_same(rows, objective, gradients_in(DType::float32), {Walk::streaming, 2});
       }
     }
   }
