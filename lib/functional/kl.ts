@@ -14,7 +14,9 @@ export interface TokenKlOptions {
   /**
    * With x = other − log-prob: "k1" −x, unbiased, may be negative · "k2" x²/2, biased, right gradient in expectation ·
    * "k3" eˣ − 1 − x (default), unbiased, ≥ 0, in expectation the gradient of the reverse KL · "k3+" value of k3, gradient of k2 ·
-   * "abs" |x| · "unbiased" ratio · k3 with the ratio differentiable, right in value and gradient off-policy too.
+   * "abs" |x| · "unbiased" ratio · k3 with the ratio differentiable, right in value and gradient off-policy too ·
+   * "jsd" ½ (u log u − (1 + u) log((1 + u)/2)) with u = eˣ: not a KL but the Jensen-Shannon divergence, unbiased, ≥ 0; its
+   * gradient is right in expectation for the other model, on the policy it is another divergence's (as k3's is).
    */
   readonly estimator?: SampledKlEstimator;
   /** [rows] under the policy that sampled the tokens, for "unbiased"; constant. The policy itself if not said. */
@@ -23,7 +25,7 @@ export interface TokenKlOptions {
   readonly responseMask?: MaskInput | undefined;
   /** Bound on x and on the log ratio, nats; gradient 0 where it binds. Default 20. */
   readonly logRatioLimit?: number;
-  /** Bound on the value of k3 (in "k3+" and "unbiased" too), nats; gradient 0 where it binds. Default 10. */
+  /** Bound on the value of k3 (in "k3+" and "unbiased" too) and "jsd", nats; gradient 0 where it binds. Default 10. */
   readonly klLimit?: number;
 }
 
@@ -42,7 +44,8 @@ const OPTIONS: readonly (keyof TokenKlOptions)[] = [
  *
  * @returns [rows]
  * @throws PapoError ERR_SHAPE, ERR_ARGUMENT, ERR_RANGE (limits, mask), ERR_NOT_FINITE for a NaN in a row that counts
- * @see J. Schulman, "Approximating KL Divergence" (2020); `native/math/divergence.hpp` for the stable form
+ * @see J. Schulman, "Approximating KL Divergence" (2020); J. Lin (1991), doi 10.1109/18.61115 for Jensen-Shannon;
+ * `native/math/divergence.hpp` for the stable forms
  */
 export function tokenKl(options: TokenKlOptions): Rows {
   const given = readOptions("tokenKl", options, OPTIONS);

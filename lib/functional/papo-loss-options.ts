@@ -42,9 +42,25 @@ export interface PapoLossBatch {
   readonly denominators?: Denominators | undefined;
 }
 
-type Limits = "klLimit" | "exactKlLimit";
+type Limits =
+  | "klLimit"
+  | "exactKlLimit"
+  | "perceptionKlMin"
+  | "perceptionKlMax"
+  | "entropyLow"
+  | "entropyHigh";
 
-/** The objective; limits may be null for none. Names and defaults are those of an ObjectiveSpec. */
+/** What null says: the number that bounds nothing. */
+const NO_LIMIT: Readonly<Record<Limits, number>> = {
+  klLimit: Number.POSITIVE_INFINITY,
+  exactKlLimit: Number.POSITIVE_INFINITY,
+  perceptionKlMin: Number.NEGATIVE_INFINITY,
+  perceptionKlMax: Number.POSITIVE_INFINITY,
+  entropyLow: Number.NEGATIVE_INFINITY,
+  entropyHigh: Number.POSITIVE_INFINITY,
+};
+
+/** The objective; limits and bounds may be null for none. Names and defaults are those of an ObjectiveSpec. */
 export type PapoLossNumbers = Partial<Omit<ObjectiveAttributes, Limits>> & {
   readonly [K in Limits]?: number | null;
 } & {
@@ -78,6 +94,10 @@ export const OBJECTIVE_DEFAULTS: ObjectiveAttributes = {
   logRatioLimit: 20,
   klLimit: 10,
   exactKlLimit: Number.POSITIVE_INFINITY,
+  perceptionKlMin: Number.NEGATIVE_INFINITY,
+  perceptionKlMax: Number.POSITIVE_INFINITY,
+  entropyLow: Number.NEGATIVE_INFINITY,
+  entropyHigh: Number.POSITIVE_INFINITY,
 };
 
 const ATTRIBUTES = Object.keys(OBJECTIVE_DEFAULTS) as (keyof ObjectiveAttributes)[];
@@ -135,8 +155,8 @@ export function papoLossArgs(where: string, options: PapoLossOptions): PapoLossA
 
 function attributesOf(options: PapoLossOptions): ObjectiveAttributes {
   const said = ATTRIBUTES.filter((key) => options[key] !== undefined).map((key) => {
-    const noLimit = (key === "klLimit" || key === "exactKlLimit") && options[key] === null;
-    return [key, noLimit ? Number.POSITIVE_INFINITY : options[key]];
+    const noLimit = options[key] === null && key in NO_LIMIT;
+    return [key, noLimit ? NO_LIMIT[key as Limits] : options[key]];
   });
   return { ...OBJECTIVE_DEFAULTS, ...Object.fromEntries(said) };
 }

@@ -80,5 +80,9 @@ function attributesOf(spec: ObjectiveSpec, coefficients: Coefficients): Objectiv
     logRatioLimit: spec.logRatioLimit,
     klLimit: spec.klLimit ?? Number.POSITIVE_INFINITY,
     exactKlLimit: spec.exactKlLimit ?? Number.POSITIVE_INFINITY,
+    perceptionKlMin: Number.NEGATIVE_INFINITY,
+    perceptionKlMax: Number.POSITIVE_INFINITY,
+    entropyLow: Number.NEGATIVE_INFINITY,
+    entropyHigh: Number.POSITIVE_INFINITY,
   };
 }

@@ -74,7 +74,7 @@ export interface ObjectiveSpec {
   readonly temperature: number;
   /** Bound on every log-prob difference before exp, nats, gradient 0 where it binds; above 0, at most 700 (exp stays finite). Default 20. */
   readonly logRatioLimit: number;
-  /** Bound on the value of k3 (also in k3+ and unbiased), nats, gradient 0 where it binds; null = none. Default 10. */
+  /** Bound on the value of k3 (also in k3+ and unbiased) and jsd, nats, gradient 0 where it binds; null = none. Default 10. */
   readonly klLimit: number | null;
   /** Bound on an exact perception KL, nats, gradient 0 where it binds; null = none. Default null. */
   readonly exactKlLimit: number | null;
@@ -93,10 +93,13 @@ export type ObjectiveSpecInput = {
 /** Key of an objective. */
 export type SpecKey = keyof ObjectiveSpec;
 
+/** Those of the ops that are keys of a spec under the same name. */
+const { perceptionKlMin, perceptionKlMax, entropyLow, entropyHigh, ...OWN_DEFAULTS } =
+  OBJECTIVE_DEFAULTS;
+
 /** What a key holds where it is not given: PPO's clip with a token mean, every other term off. */
 export const SPEC_DEFAULTS: ObjectiveSpec = Object.freeze({
-  surrogate: DEFAULT_SURROGATE,
-  ...OBJECTIVE_DEFAULTS,
+  ...OWN_DEFAULTS,
   // JSON has no Infinity, which is how the ops say "no limit".
   exactKlLimit: null,
   reduction: "token-mean",

@@ -57,6 +57,7 @@ function prepare(args: PapoLossArgs): { call: OpCall; result: PapoLossResult } {
       advantages: rowsTensor(args.advantages),
       weights: rowsTensor(args.weights),
       entropyWeights: rowsTensor(args.entropyWeights),
+      perceptionWeights: rowsTensor(args.perceptionWeights),
     },
     outputs: {
       statistics: linesTensor(result.statistics, STATISTICS),

@@ -3,7 +3,7 @@ import { COTANGENTS, linesTensor, newLines, STATISTICS, TERMS, type TermName } f
 import { rowsTensor, runOp } from "./run-op.js";
 
 /** KL estimators from the log-probabilities of the sampled token. */
-export const SAMPLED_KL_ESTIMATORS = ["k1", "k2", "k3", "k3+", "abs", "unbiased"] as const;
+export const SAMPLED_KL_ESTIMATORS = ["k1", "k2", "k3", "k3+", "abs", "unbiased", "jsd"] as const;
 export type SampledKlEstimator = (typeof SAMPLED_KL_ESTIMATORS)[number];
 /** And those over the whole vocabulary: KL(policy ‖ masked) and its reverse. */
 export type KlEstimator = SampledKlEstimator | "exact" | "exact-reverse";
@@ -26,6 +26,12 @@ export interface ObjectiveAttributes {
   readonly klLimit: number;
   /** Infinity for none. */
   readonly exactKlLimit: number;
+  /** Bounds of the perception term's value, whatever estimates it; -Infinity and Infinity for none. */
+  readonly perceptionKlMin: number;
+  readonly perceptionKlMax: number;
+  /** With either finite both entropies H become max(0, entropyLow - H) + max(0, H - entropyHigh). */
+  readonly entropyLow: number;
+  readonly entropyHigh: number;
 }
 
 /** The data of an objective, all of them [rows]. */
@@ -35,6 +41,8 @@ export interface ObjectiveRows {
   readonly advantages?: Float64Array | undefined;
   /** d loss / d value of a token of surrogate and KL terms, as `rowWeights` makes them. */
   readonly weights: Float64Array;
+  /** The same for the perception term where it has its own, not negative. */
+  readonly perceptionWeights?: Float64Array | undefined;
   /** The same for the two entropies. */
   readonly entropyWeights: Float64Array;
   readonly attributes: ObjectiveAttributes;
@@ -80,6 +88,7 @@ export function tokenObjective(args: TokenObjectiveCall): TokenObjectiveResult {
       advantages: rowsTensor(args.advantages),
       weights: rowsTensor(args.weights),
       entropyWeights: rowsTensor(args.entropyWeights),
+      perceptionWeights: rowsTensor(args.perceptionWeights),
     },
     outputs: {
       terms: linesTensor(terms, TERMS),
@@ -102,12 +111,13 @@ export interface TermSums {
 /** The terms of a batch, each Σ weights · term; a weight of 0 takes away even an infinite value. */
 export function sumsOfTerms(
   terms: Float64Array,
-  { weights, entropyWeights }: Pick<ObjectiveRows, "weights" | "entropyWeights">,
+  args: Pick<ObjectiveRows, "weights" | "entropyWeights" | "perceptionWeights">,
 ): TermSums {
+  const { weights, entropyWeights, perceptionWeights = weights } = args;
   return {
     surrogate: weightedTerm(terms, "surrogate", weights),
     refKl: weightedTerm(terms, "refKl", weights),
-    perceptionKl: weightedTerm(terms, "perceptionKl", weights),
+    perceptionKl: weightedTerm(terms, "perceptionKl", perceptionWeights),
     entropy: weightedTerm(terms, "entropy", entropyWeights),
     maskedEntropy: weightedTerm(terms, "maskedEntropy", entropyWeights),
   };

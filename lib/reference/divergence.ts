@@ -2,7 +2,7 @@
 import { type Distribution, hasMass } from "./log-softmax.js";
 
 /** Estimators that see only the sampled token. */
-export const SAMPLED_KL_ESTIMATORS = ["k1", "k2", "k3", "k3+", "abs", "unbiased"] as const;
+export const SAMPLED_KL_ESTIMATORS = ["k1", "k2", "k3", "k3+", "abs", "unbiased", "jsd"] as const;
 export type SampledKlEstimator = (typeof SAMPLED_KL_ESTIMATORS)[number];
 
 /** All estimators: `"exact"` is KL(policy ‖ other) over the vocabulary, `"exact-reverse"` KL(other ‖ policy). */
@@ -41,6 +41,26 @@ export function k3(x: number): number {
   return x * x * (1 / 2 + x * (1 / 6 + x * (1 / 24 + x * (1 / 120 + x * (1 / 720 + x / 5040)))));
 }
 
+/**
+ * One token's share of the Jensen-Shannon divergence, ½(u·log u − (1 + u)·log((1 + u)/2)) with u = e^x, and its slope in x,
+ * ½u·log(2u/(1 + u)).
+ *
+ * It is 0 at x = 0 and positive elsewhere; ½·log 2 for x → −∞, where the slope goes to 0, and ½·log 2·e^x for large x. Near 0
+ * by the series of h·tanh h − log cosh h, h = x/2, of which it is ½(1 + u) times.
+ */
+export function jensenShannon(x: number): { value: number; slope: number } {
+  if (x === -Infinity) return { value: Math.LN2 / 2, slope: 0 };
+  if (x === Infinity) return { value: Infinity, slope: Infinity };
+  const u = Math.exp(x);
+  // log((1 + u)/2), by way of whichever exponential is small.
+  const mean = x > 0 ? x + Math.log1p(Math.expm1(-x) / 2) : Math.log1p(Math.expm1(x) / 2);
+  const slope = (u * (x - mean)) / 2;
+  if (Math.abs(x) > 0.1) return { value: slope - mean / 2, slope };
+  const s = (x * x) / 4;
+  const series = s * (1 / 2 - s * (1 / 4 - s * (1 / 9 - s * (17 / 360 - (s * 31) / 1575))));
+  return { value: ((1 + u) / 2) * series, slope };
+}
+
 /** Value of an estimator and its slopes in the two log-probabilities it compares. */
 export interface SampledKl {
   /** Nats. */
@@ -62,11 +82,13 @@ export interface SampledKl {
  * - `"k3"`        e^x − 1 − x; unbiased value, gradient of the reverse KL in expectation
  * - `"k3+"`       the value of k3 with the gradient of k2 (straight-through)
  * - `"unbiased"`  ratio · k3 with the gradient through the ratio too; value and gradient unbiased off-policy
+ * - `"jsd"`       ½(u·log u − (1 + u)·log((1 + u)/2)), u = e^x: not of the KL but of the Jensen-Shannon divergence, of which
+ *   its value is unbiased, and its gradient in the other model
  *
  * @param x        log-prob under the other model − log-prob under the policy, nats, limited
  * @param logRatio log-prob under the policy − log-prob under the policy that sampled, nats, limited; for `"unbiased"`
- * @param klLimit  bound of |k3| in nats; the gradient of k3 is 0 beyond it. It does not touch k1, k2 and abs.
- * @see J. Schulman, "Approximating KL Divergence" (2020)
+ * @param klLimit  bound of |k3| and of jsd in nats; the gradient is 0 beyond it. It does not touch k1, k2 and abs.
+ * @see J. Schulman, "Approximating KL Divergence" (2020); Jensen-Shannon: J. Lin (1991), doi 10.1109/18.61115
  */
 export function sampledKl(
   estimator: SampledKlEstimator,
@@ -89,6 +111,11 @@ export function sampledKl(
       return inX(bounded, k3Free ? Math.expm1(x.value) : 0);
     case "k3+":
       return inX(bounded, k3Free ? x.value : 0);
+    case "jsd": {
+      const jsd = jensenShannon(x.value);
+      const jsdFree = x.free && jsd.value <= klLimit;
+      return inX(Math.min(jsd.value, klLimit), jsdFree ? jsd.slope : 0);
+    }
     case "unbiased": {
       const ratio = Math.exp(logRatio.value);
       const throughK3 = k3Free ? ratio * Math.expm1(x.value) : 0;

@@ -33,10 +33,18 @@ export interface TokenObjectiveNumbers {
   readonly maskedBranch: "constant" | "differentiable";
   /** Bound of every difference of log-probs before it is used, nats; 20 by default, Infinity for none. */
   readonly logRatioLimit: number;
-  /** Bound of k3, nats; 10 by default, Infinity for none. */
+  /** Bound of k3 and jsd, nats; 10 by default, Infinity for none. */
   readonly klLimit: number;
   /** Bound of an exact divergence in the perception term, nats; none where null (default) or Infinity. */
   readonly exactKlLimit: number | null;
+  /** The perception term's value is held at or above it, by any estimator; none where null or −Infinity (default). */
+  readonly perceptionKlMin: number | null;
+  /** The perception term's value is held at or below it, by any estimator; none where null or Infinity (default). */
+  readonly perceptionKlMax: number | null;
+  /** Either finite: both entropies H become max(0, entropyLow − H) + max(0, H − entropyHigh); null or −Infinity (default). */
+  readonly entropyLow: number | null;
+  /** See `entropyLow`; null or Infinity (default) is none. */
+  readonly entropyHigh: number | null;
 }
 
 /** The whole loss: the token's part, the temperature, and how tokens become one number. */
@@ -72,6 +80,10 @@ export function objectiveNumbers(
     logRatioLimit: fields.logRatioLimit ?? 20,
     klLimit: fields.klLimit ?? 10,
     exactKlLimit: fields.exactKlLimit ?? null,
+    perceptionKlMin: fields.perceptionKlMin ?? -Infinity,
+    perceptionKlMax: fields.perceptionKlMax ?? Infinity,
+    entropyLow: fields.entropyLow ?? -Infinity,
+    entropyHigh: fields.entropyHigh ?? Infinity,
     reduction: fields.reduction ?? "token-mean",
     entropyReduction: fields.entropyReduction ?? "token-mean",
     temperature: fields.temperature ?? 1,
@@ -98,6 +110,14 @@ export function objectiveNumbers(
   check("logRatioLimit", "above 0", (value) => value > 0);
   check("klLimit", "above 0", (value) => value > 0);
   if (numbers.exactKlLimit !== null) check("exactKlLimit", "above 0", (value) => value > 0);
+  for (const [least, most] of [
+    ["perceptionKlMin", "perceptionKlMax"],
+    ["entropyLow", "entropyHigh"],
+  ] as const) {
+    const bound = numbers[most] as number;
+    check(most, "a number or Infinity", (value) => value > -Infinity);
+    check(least, `at most ${most} = ${bound}`, (value) => value <= bound && value < Infinity);
+  }
   check("temperature", "finite and above 0", (value) => value > 0 && value < Infinity);
   check("denominatorEpsilon", "finite and not negative", (value) => value >= 0 && value < Infinity);
 

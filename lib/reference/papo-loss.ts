@@ -24,6 +24,8 @@ export interface TokenData extends Omit<Layout, "rows"> {
   readonly advantages?: ArrayLike<number> | undefined;
   /** [rows] of 0 and 1. */
   readonly responseMask?: ArrayLike<number> | undefined;
+  /** [rows] not negative, weight of the perception term in the loss, in the place of the reduction's. */
+  readonly perceptionWeights?: ArrayLike<number> | undefined;
   /** Counts of a larger batch, of which this one is a part. */
   readonly denominators?: Denominators | undefined;
 }
@@ -111,6 +113,7 @@ export function objectiveOfStatistics(
       denominatorEpsilon: numbers.denominatorEpsilon,
     });
   const weights = weightsOf(numbers.reduction);
+  const { perceptionWeights = weights } = options;
   const entropyWeights =
     numbers.entropyReduction === "same" ? weights : weightsOf(numbers.entropyReduction);
 
@@ -123,6 +126,7 @@ export function objectiveOfStatistics(
     responseMask,
     weights,
     entropyWeights,
+    perceptionWeights,
   });
 
   const counted = countedRows(where, responseMask, rows);
@@ -131,7 +135,7 @@ export function objectiveOfStatistics(
     for (let row = 0; row < rows; row++) if (counted[row]) total += of(row);
     return total;
   };
-  const reduced = (name: keyof ReducedTerms, by: Float64Array): number =>
+  const reduced = (name: keyof ReducedTerms, by: ArrayLike<number>): number =>
     sum((row) => (by[row] as number) * (tokenTerms[name][row] as number));
   const tokens = sum(() => 1);
   const mean = (of: (row: number) => number): number =>
@@ -140,12 +144,19 @@ export function objectiveOfStatistics(
 
   return {
     loss: sum((row) =>
-      lossOfToken(tokenTerms, row, weights[row] as number, entropyWeights[row] as number, numbers),
+      lossOfToken(
+        tokenTerms,
+        row,
+        weights[row] as number,
+        entropyWeights[row] as number,
+        numbers,
+        perceptionWeights[row],
+      ),
     ),
     terms: {
       surrogate: reduced("surrogate", weights),
       refKl: reduced("refKl", weights),
-      perceptionKl: reduced("perceptionKl", weights),
+      perceptionKl: reduced("perceptionKl", perceptionWeights),
       entropy: reduced("entropy", entropyWeights),
       maskedEntropy: reduced("maskedEntropy", entropyWeights),
     },

@@ -1,5 +1,6 @@
 /** The op token_objective in float64: every term of every token, and the slopes in its statistics. */
 import { arrayLength, checkObject } from "../core/arguments.js";
+import { expected } from "../core/errors.js";
 import { checkArray, checkNumbers, countedRows, notFinite } from "./checks.js";
 import { limitedDifference, sampledKl } from "./divergence.js";
 import { objectiveNumbers, type TokenObjectiveNumbers } from "./objective-numbers.js";
@@ -50,14 +51,18 @@ export interface TokenObjectiveOptions extends Partial<TokenObjectiveNumbers> {
   readonly weights: ArrayLike<number>;
   /** [rows] weight of the entropies in the loss; `weights` where absent. */
   readonly entropyWeights?: ArrayLike<number> | undefined;
+  /** [rows] not negative, weight of the perception term in the loss; `weights` where absent. */
+  readonly perceptionWeights?: ArrayLike<number> | undefined;
 }
 
 /**
  * The terms of the PAPO objective, token by token. Every term is a loss; the perception KL enters with minus:
  *
- *     loss of a token = weight · (surrogate + refKlCoef·refKl − perceptionKlCoef·perceptionKl)
+ *     loss of a token = weight · (surrogate + refKlCoef·refKl) − perceptionWeight · perceptionKlCoef·perceptionKl
  *                     + entropyWeight · (entropyCoef·entropy + maskedEntropyCoef·maskedEntropy)
  *
+ * The perception term's value is held within perceptionKlMin…perceptionKlMax, without slope outside; entropies H with a finite
+ * entropyLow or entropyHigh are max(0, entropyLow − H) + max(0, H − entropyHigh), without slope between and at the bounds.
  * A sampled token that the policy rules out (log-prob −Infinity) has sampled entropy 0 with slope 0.
  *
  * @throws PapoError ERR_NOT_FINITE for NaN in a counted row, an infinite advantage, and an exact divergence of Infinity
@@ -81,6 +86,7 @@ export function tokenObjective(options: TokenObjectiveOptions): {
     advantages: options.advantages,
     weights,
     entropyWeights: options.entropyWeights ?? weights,
+    perceptionWeights: options.perceptionWeights ?? weights,
   };
   for (const [name, values] of Object.entries(inputs)) {
     if (values !== undefined) checkNumbers(where, name, values, rows);
@@ -92,6 +98,11 @@ export function tokenObjective(options: TokenObjectiveOptions): {
   for (let row = 0; row < rows; row++) {
     if (!counted[row]) continue;
     const input = inputsOfRow(where, inputs, row);
+    const perceptionWeight = options.perceptionWeights?.[row] ?? 0;
+    if (perceptionWeight < 0) {
+      const what = `perceptionWeights[${row}] to be 0 or more`;
+      throw expected("ERR_RANGE", where, what, String(perceptionWeight));
+    }
     const token = objectiveOfToken(where, numbers, input, row);
     for (const name of TERMS) terms[name][row] = token.terms[name];
     for (const name of COTANGENTS) cotangents[name][row] = token.cotangents[name];
@@ -105,7 +116,8 @@ type InputName =
   | "refLogProbs"
   | "advantages"
   | "weights"
-  | "entropyWeights";
+  | "entropyWeights"
+  | "perceptionWeights";
 type TokenInput = Readonly<Partial<Record<InputName, number>>>;
 
 interface TokenResult {
@@ -146,52 +158,74 @@ function objectiveOfToken(
     push("gradRefKl", "logProbs", weight * times(numbers.refKlCoef, refKl.policySlope));
   }
 
-  const perceptionFactor = -numbers.perceptionKlCoef * weight;
+  const perceptionFactor = -numbers.perceptionKlCoef * (input.perceptionWeights ?? 0);
+  const least = numbers.perceptionKlMin ?? -Infinity;
+  const most = numbers.perceptionKlMax ?? Infinity;
+  /** The value of the perception term within its bounds, and whether it was within them. */
+  const hold = (value: number) => {
+    terms.perceptionKl = Math.min(Math.max(value, least), most);
+    return value >= least && value <= most;
+  };
   const estimator = numbers.perceptionKlEstimator;
   if (estimator === "exact" || estimator === "exact-reverse") {
     const statistic = estimator === "exact" ? "kl" : "reverseKl";
     const limit = numbers.exactKlLimit ?? Infinity;
     const value = input[statistic];
     if (value !== undefined) {
-      if (value === Infinity && limit === Infinity && numbers.perceptionKlCoef !== 0) {
+      const noLimit = limit === Infinity && most === Infinity;
+      if (value === Infinity && noLimit && numbers.perceptionKlCoef !== 0) {
         const what = `${statistic}[${row}] to be finite, or an exactKlLimit`;
         throw notFinite(where, what, row, "Infinity");
       }
-      terms.perceptionKl = Math.min(value, limit);
-      push("gradPerceptionKl", statistic, value > limit ? 0 : perceptionFactor);
+      const free = hold(Math.min(value, limit)) && value <= limit;
+      push("gradPerceptionKl", statistic, free ? perceptionFactor : 0);
     }
   } else if (input.maskedLogProbs !== undefined) {
     const x = limitedDifference(input.maskedLogProbs, logProb, logRatioLimit);
     const kl = sampledKl(estimator, x, logRatio, klLimit);
-    terms.perceptionKl = kl.value;
-    push("gradPerceptionKl", "logProbs", times(perceptionFactor, kl.policySlope));
-    if (maskedIsFree) {
-      push("gradPerceptionKl", "maskedLogProbs", times(perceptionFactor, kl.otherSlope));
-    }
+    const factor = hold(kl.value) ? perceptionFactor : 0;
+    push("gradPerceptionKl", "logProbs", times(factor, kl.policySlope));
+    if (maskedIsFree) push("gradPerceptionKl", "maskedLogProbs", times(factor, kl.otherSlope));
   }
 
   const entropyFactor = numbers.entropyCoef * entropyWeight;
   const maskedEntropyFactor = numbers.maskedEntropyCoef * entropyWeight;
   if (numbers.entropyEstimator === "exact") {
     if (input.entropy !== undefined) {
-      terms.entropy = input.entropy;
-      push("gradEntropy", "entropy", entropyFactor);
+      const { value, slope } = hinged(input.entropy, numbers);
+      terms.entropy = value;
+      push("gradEntropy", "entropy", slope * entropyFactor);
     }
     if (input.maskedEntropy !== undefined) {
-      terms.maskedEntropy = input.maskedEntropy;
-      if (maskedIsFree) push("gradMaskedEntropy", "maskedEntropy", maskedEntropyFactor);
+      const { value, slope } = hinged(input.maskedEntropy, numbers);
+      terms.maskedEntropy = value;
+      if (maskedIsFree) push("gradMaskedEntropy", "maskedEntropy", slope * maskedEntropyFactor);
     }
   } else {
     if (logProb !== -Infinity) {
-      terms.entropy = 0 - logProb;
-      push("gradEntropy", "logProbs", -entropyFactor);
+      const { value, slope } = hinged(0 - logProb, numbers);
+      terms.entropy = value;
+      push("gradEntropy", "logProbs", -slope * entropyFactor);
     }
     if (input.maskedLogProbs !== undefined && input.maskedLogProbs !== -Infinity) {
-      terms.maskedEntropy = 0 - input.maskedLogProbs;
-      if (maskedIsFree) push("gradMaskedEntropy", "maskedLogProbs", -maskedEntropyFactor);
+      const { value, slope } = hinged(0 - input.maskedLogProbs, numbers);
+      terms.maskedEntropy = value;
+      if (maskedIsFree) push("gradMaskedEntropy", "maskedLogProbs", -slope * maskedEntropyFactor);
     }
   }
   return { terms, cotangents };
+}
+
+/** An entropy, or how far it lies outside its bounds where it has any; at a bound it is inside. */
+function hinged(
+  entropy: number,
+  { entropyLow, entropyHigh }: TokenObjectiveNumbers,
+): { value: number; slope: number } {
+  const low = entropyLow ?? -Infinity;
+  const high = entropyHigh ?? Infinity;
+  if (low === -Infinity && high === Infinity) return { value: entropy, slope: 1 };
+  const value = Math.max(0, low - entropy) + Math.max(0, entropy - high);
+  return { value, slope: entropy < low ? -1 : entropy > high ? 1 : 0 };
 }
 
 /** A product in which a factor of 0 wins over Infinity: a term without a coefficient has no gradient. */
@@ -206,13 +240,14 @@ export function lossOfToken(
   weight: number,
   entropyWeight: number,
   numbers: TokenObjectiveNumbers,
+  perceptionWeight: number = weight,
 ): number {
   const of = (name: TermName, coefficient: number): number =>
     times(coefficient, terms[name][row] as number);
   return (
     of("surrogate", weight) +
     of("refKl", weight * numbers.refKlCoef) -
-    of("perceptionKl", weight * numbers.perceptionKlCoef) +
+    of("perceptionKl", perceptionWeight * numbers.perceptionKlCoef) +
     of("entropy", entropyWeight * numbers.entropyCoef) +
     of("maskedEntropy", entropyWeight * numbers.maskedEntropyCoef)
   );

@@ -374,3 +374,20 @@ test("limits may be null for none", (t) => {
   t.is(none, infinite);
   t.not(none, papoLoss(options).item());
 });
+
+test("bounds may be null for none, and bind where they are numbers", (t) => {
+  const batch = engineBatch({ distribution: "far" });
+  const options = { ...optionsOf(batch), entropyCoef: 0.1, perceptionKlCoef: 0.1 };
+  const none = {
+    perceptionKlMin: null,
+    perceptionKlMax: null,
+    entropyLow: null,
+    entropyHigh: null,
+  };
+  const free = papoLoss(options).item();
+  t.is(papoLoss({ ...options, ...none }).item(), free);
+  t.not(papoLoss({ ...options, ...none, perceptionKlMax: 0.01 }).item(), free);
+  t.not(papoLoss({ ...options, ...none, perceptionKlMin: 1 }).item(), free);
+  t.not(papoLoss({ ...options, ...none, entropyLow: 0.1 }).item(), free);
+  t.not(papoLoss({ ...options, ...none, entropyHigh: 0.1 }).item(), free);
+});

@@ -147,7 +147,7 @@ test("bad calls are refused with the name of what is wrong", (t) => {
   kl(
     { estimator: "exact" },
     "ERR_ARGUMENT",
-    'estimator to be one of k1, k2, k3, k3+, abs, unbiased, received "exact"',
+    'estimator to be one of k1, k2, k3, k3+, abs, unbiased, jsd, received "exact"',
   );
   kl({ klLimit: "10" }, "ERR_ARGUMENT", 'klLimit to be a number, received "10"');
   kl(

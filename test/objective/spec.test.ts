@@ -94,11 +94,11 @@ const KIND: [ObjectiveSpecInput | Record<string, unknown>, string][] = [
   [{ temperature: {} }, "temperature to be a number above 0, received an object"],
   [
     { refKlEstimator: "exact" },
-    'refKlEstimator to be one of "k1", "k2", "k3", "k3+", "abs", "unbiased", received "exact"',
+    'refKlEstimator to be one of "k1", "k2", "k3", "k3+", "abs", "unbiased", "jsd", received "exact"',
   ],
   [
     { perceptionKlEstimator: "exactreverse" },
-    'perceptionKlEstimator to be one of "k1", "k2", "k3", "k3+", "abs", "unbiased", "exact", "exact-reverse", received "exactreverse" (did you mean "exact-reverse"?)',
+    'perceptionKlEstimator to be one of "k1", "k2", "k3", "k3+", "abs", "unbiased", "jsd", "exact", "exact-reverse", received "exactreverse" (did you mean "exact-reverse"?)',
   ],
   [{ entropyEstimator: 1 }, 'entropyEstimator to be one of "sampled", "exact", received 1'],
   [

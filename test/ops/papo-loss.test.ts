@@ -45,6 +45,25 @@ const VARIANTS: Readonly<Record<string, Partial<ObjectiveAttributes>>> = {
   },
   "reversed exact objective with a constant branch": { perceptionKlEstimator: "exact-reverse" },
   "unbiased objective": { perceptionKlEstimator: "unbiased", refKlEstimator: "unbiased" },
+  "Jensen-Shannon objective": {
+    maskedBranch: "differentiable",
+    perceptionKlEstimator: "jsd",
+    refKlEstimator: "jsd",
+  },
+  "bounded objective": {
+    maskedBranch: "differentiable",
+    perceptionKlMin: 0.05,
+    perceptionKlMax: 0.2,
+    entropyLow: 1,
+    entropyHigh: 2,
+  },
+  "bounded exact objective": {
+    maskedBranch: "differentiable",
+    perceptionKlEstimator: "exact",
+    perceptionKlMax: 0.2,
+    entropyEstimator: "exact",
+    entropyHigh: 2,
+  },
 };
 
 function argsOf(batch: EngineBatch, attributes: Partial<ObjectiveAttributes> = {}): PapoLossArgs {
@@ -125,6 +144,36 @@ for (const [name, attributes] of Object.entries(VARIANTS)) {
     }
   });
 }
+
+test("the perception term's own weights are in its gradient, its term and the loss", (t) => {
+  const batch = engineBatch({ vocabSize: 45 });
+  const perceptionWeights = Float64Array.from(batch.responseMask, (_, row) => 0.1 * (row % 4));
+  for (const [name, attributes] of Object.entries(VARIANTS)) {
+    const args = withGradients({ ...argsOf(batch, attributes), perceptionWeights });
+    const { terms } = papoLoss(args);
+    const expected = reference({ ...batch.reference, ...args.attributes, perceptionWeights });
+    const { gradPerceptionKl } = expected.tokenTerms;
+    const share = line(terms, TERMS, "gradPerceptionKl");
+    assertClose(t, `${name}: share`, share, gradPerceptionKl, TOLERANCES.engineStatistics);
+    assertClose(t, `${name}: loss`, lossOfTerms(terms, args), expected.loss, TOLERANCES.golden);
+    const tolerance = GRADIENT_TOLERANCES.float32;
+    const grad = elementsOf(args.gradLogits);
+    assertClose(t, `${name}: gradLogits`, grad, expected.gradLogits, tolerance);
+    if (args.attributes.maskedBranch === "constant") continue;
+    const masked = expected.gradMaskedLogits as Float64Array;
+    assertClose(t, `${name}: masked`, elementsOf(args.gradMaskedLogits), masked, tolerance);
+  }
+});
+
+test("own weights of the perception term that are the others' change no bit", (t) => {
+  for (const attributes of Object.values(VARIANTS)) {
+    const args = withGradients(argsOf(engineBatch({ vocabSize: 45 }), attributes));
+    const same = withGradients({ ...args, perceptionWeights: args.weights });
+    t.deepEqual(papoLoss(args), papoLoss(same));
+    t.deepEqual(bitsOf(same.gradLogits), bitsOf(args.gradLogits));
+    t.deepEqual(bitsOf(same.gradMaskedLogits), bitsOf(args.gradMaskedLogits));
+  }
+});
 
 test("masked log-probs as constants do what constant masked logits do", (t) => {
   const args = withGradients(argsOf(engineBatch({ vocabSize: 45 })));

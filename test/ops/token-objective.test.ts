@@ -97,6 +97,117 @@ for (const estimator of SAMPLED_KL_ESTIMATORS) {
   });
 }
 
+for (const estimator of KL_ESTIMATORS) {
+  test(`bounds of the ${estimator} perception term agree with the reference`, (t) => {
+    const differentiable = { perceptionKlEstimator: estimator, maskedBranch: "differentiable" };
+    for (const bounds of [
+      { perceptionKlMin: 0.1, perceptionKlMax: 0.5 },
+      { perceptionKlMin: -0.5, perceptionKlMax: 2 },
+      { perceptionKlMax: 0.2 },
+      { perceptionKlMin: 0.3 },
+    ]) {
+      const args = argsOf({ ...differentiable, ...bounds } as Partial<ObjectiveAttributes>);
+      agrees(t, args);
+      const values = line(tokenObjective(args).terms, TERMS, "perceptionKl");
+      const { perceptionKlMin: least = -Infinity, perceptionKlMax: most = Infinity } = bounds;
+      const masked = (row: number) => args.responseMask?.[row] === 0;
+      t.true(values.every((value, row) => masked(row) || (value >= least && value <= most)));
+      t.true(values.some((value, row) => !masked(row) && (value === least || value === most)));
+    }
+  });
+}
+
+for (const maskedBranch of ["constant", "differentiable"] as const) {
+  for (const entropyEstimator of ["sampled", "exact"] as const) {
+    test(`bounds of ${entropyEstimator} entropies with a ${maskedBranch} masked branch agree with the reference`, (t) => {
+      for (const bounds of [
+        { entropyLow: 2, entropyHigh: 4 },
+        { entropyLow: 3, entropyHigh: 3 },
+        { entropyLow: 2 },
+        { entropyHigh: 4 },
+      ]) {
+        agrees(t, argsOf({ entropyEstimator, maskedBranch, ...bounds }));
+      }
+    });
+  }
+}
+
+test("bounds that are infinite, on either side, change no bit", (t) => {
+  const none = {
+    perceptionKlMin: Number.NEGATIVE_INFINITY,
+    perceptionKlMax: Number.POSITIVE_INFINITY,
+    entropyLow: Number.NEGATIVE_INFINITY,
+    entropyHigh: Number.POSITIVE_INFINITY,
+  };
+  t.deepEqual(tokenObjective(argsOf(none)), tokenObjective(argsOf({})));
+  // Bounds that hold nothing are no bounds either.
+  const wide = { perceptionKlMin: -1e9, perceptionKlMax: 1e9 };
+  t.deepEqual(tokenObjective(argsOf(wide)), tokenObjective(argsOf({})));
+});
+
+test("the perception term has its own weights where they are given, and agrees with the reference", (t) => {
+  const perceptionWeights = Float64Array.from({ length: ROWS }, (_, row) => (row % 5) / 5);
+  for (const estimator of KL_ESTIMATORS) {
+    const args = argsOf({ perceptionKlEstimator: estimator, maskedBranch: "differentiable" });
+    agrees(t, { ...args, perceptionWeights });
+    const own = tokenObjective({ ...args, perceptionWeights: args.weights });
+    t.deepEqual(own, tokenObjective(args));
+  }
+});
+
+test("a weight of 0 takes an infinite exact KL out, though the others' weight is not 0", (t) => {
+  const args = argsOf({ perceptionKlEstimator: "exact", exactKlLimit: Number.POSITIVE_INFINITY });
+  const row = args.responseMask?.indexOf(1) as number;
+  line(args.statistics, STATISTICS, "kl")[row] = Number.POSITIVE_INFINITY;
+  t.throws(() => tokenObjective(args), { code: "ERR_NOT_FINITE" });
+  const perceptionWeights = args.weights.slice();
+  perceptionWeights[row] = 0;
+  const { terms } = tokenObjective({ ...args, perceptionWeights });
+  t.true(Number.isFinite(lossOfTerms(terms, { ...args, perceptionWeights })));
+});
+
+test("perceptionKlMax holds an infinite exact KL as exactKlLimit does", (t) => {
+  const exact = {
+    perceptionKlCoef: 1,
+    perceptionKlEstimator: "exact",
+    perceptionKlMax: 2,
+  } as const;
+  const held = token({ kl: Number.POSITIVE_INFINITY }, exact);
+  t.is(held.term("perceptionKl"), 2);
+  t.is(held.slope("kl"), 0);
+  t.is(token({ kl: 2 }, exact).slope("kl"), -1);
+  // exactKlLimit acts first.
+  t.is(
+    token({ kl: 9 }, { ...exact, exactKlLimit: 1, perceptionKlMin: 1.5 }).term("perceptionKl"),
+    1.5,
+  );
+});
+
+test("weights of the perception term that are negative or not finite are named, where the row counts", (t) => {
+  const args = argsOf({});
+  const masked = args.responseMask?.indexOf(0) as number;
+  const counted = args.responseMask?.indexOf(1, 20) as number;
+  const at = (row: number, value: number) => {
+    const perceptionWeights = args.weights.slice();
+    perceptionWeights[row] = value;
+    return { ...args, perceptionWeights };
+  };
+  for (const [value, code] of [
+    [-0.5, "ERR_RANGE"],
+    [Number.NaN, "ERR_NOT_FINITE"],
+    [Number.POSITIVE_INFINITY, "ERR_NOT_FINITE"],
+  ] as const) {
+    t.notThrows(() => tokenObjective(at(masked, value)));
+    const error = t.throws(() => tokenObjective(at(counted, value)), { code });
+    t.is((error as unknown as { row: number }).row, counted);
+    t.true(error?.message.includes(`perceptionWeights[${counted}]`), error?.message);
+  }
+  t.throws(() => tokenObjective({ ...args, perceptionWeights: new Float64Array(3) }), {
+    code: "ERR_SHAPE",
+    message: /perceptionWeights/,
+  });
+});
+
 test("clips on either side, off, and without a dual one agree with the reference", (t) => {
   agrees(t, argsOf({ clipLow: 0, clipHigh: 0 }));
   agrees(t, argsOf({ clipLow: 1, clipHigh: 5, clipDual: 0 }));
@@ -302,6 +413,19 @@ test("numbers outside their range are refused by name", (t) => {
   refused({ clipDual: 1.1 }, /clipDual to be 0 \(off\) or above 1 \+ clipHigh/);
   refused({ logRatioLimit: 0 }, /logRatioLimit/);
   refused({ klLimit: -1 }, /klLimit/);
+  refused(
+    { perceptionKlMin: 0.3, perceptionKlMax: 0.2 },
+    /perceptionKlMin to be at most perceptionKlMax, received 0\.3 above 0\.2$/,
+  );
+  refused({ perceptionKlMin: Number.NaN }, /perceptionKlMin from -Infinity/);
+  refused({ perceptionKlMin: Number.POSITIVE_INFINITY }, /perceptionKlMin/);
+  refused({ perceptionKlMax: Number.NEGATIVE_INFINITY }, /perceptionKlMax/);
+  refused(
+    { entropyLow: 2, entropyHigh: 1 },
+    /entropyLow to be at most entropyHigh, received 2 above 1$/,
+  );
+  refused({ entropyLow: Number.NaN }, /entropyLow/);
+  refused({ entropyHigh: Number.NaN }, /entropyHigh/);
   refused({ refKlEstimator: "k9" as "k3" }, /refKlEstimator/);
   refused({ refKlEstimator: "exact" as "k3" }, /refKlEstimator/);
   refused({ maskedBranch: "frozen" as "constant" }, /maskedBranch/);

@@ -114,7 +114,16 @@ function assertGradients(t: Assertions, options: PapoLossOptions): void {
   }
 }
 
-for (const estimator of ["k1", "k2", "k3", "abs", "unbiased", "exact", "exact-reverse"] as const) {
+for (const estimator of [
+  "k1",
+  "k2",
+  "k3",
+  "abs",
+  "unbiased",
+  "jsd",
+  "exact",
+  "exact-reverse",
+] as const) {
   for (const distribution of ["plain", "far"] as const) {
     test(`the gradients with ${estimator} on ${distribution} policies are those of differences`, (t) => {
       const exact = estimator.startsWith("exact");
@@ -352,6 +361,51 @@ test("an exact term needs statistics over the vocabulary", (t) => {
   ] as const) {
     t.throws(() => papoLoss({ ...batch, maskedLogProbs, ...spec }), { code: "ERR_ARGUMENT" });
   }
+});
+
+/** Σ over the tokens of a policy of its probability times the gradients of one estimator, with logits of both free. */
+function expectedGradients(estimator: "jsd", logits: number[], maskedLogits: number[]) {
+  const sums = { logits: new Float64Array(4), maskedLogits: new Float64Array(4) };
+  for (let tokenId = 0; tokenId < 4; tokenId++) {
+    const { tokens, gradLogits, gradMaskedLogits } = papoLoss({
+      ...{ logits, maskedLogits, rows: 1, vocabSize: 4, denominatorEpsilon: 0 },
+      tokenIds: [tokenId],
+      perceptionKlCoef: -1,
+      perceptionKlEstimator: estimator,
+      maskedBranch: "differentiable",
+    });
+    const probability = Math.exp(tokens.logProbs[0]!);
+    for (let v = 0; v < 4; v++) {
+      sums.logits[v]! += probability * gradLogits[v]!;
+      sums.maskedLogits[v]! += probability * gradMaskedLogits![v]!;
+    }
+  }
+  return sums;
+}
+
+test("on policy the expected gradient of jsd is that of the divergence in the masked logits, and in the policy's of another", (t) => {
+  const logits = [2, 1, 0, -1];
+  const maskedLogits = [0.5, 1.5, 0, -0.5];
+  const softmax = (z: ArrayLike<number>) => {
+    const powers = Array.from(z, Math.exp);
+    const sum = powers.reduce((a, b) => a + b, 0);
+    return powers.map((power) => power / sum);
+  };
+  const p = softmax(logits);
+  const divergence = (z: Float64Array): number =>
+    softmax(z).reduce((sum, q, v) => {
+      const middle = (p[v]! + q) / 2;
+      return sum + (p[v]! * Math.log(p[v]! / middle) + q * Math.log(q / middle)) / 2;
+    }, 0);
+  const expected = expectedGradients("jsd", logits, maskedLogits);
+  const masked = finiteDifference(divergence, Float64Array.from(maskedLogits));
+  assertClose(t, "masked", expected.maskedLogits, masked, TOLERANCES.finiteDifference);
+  // In the policy's: −½ Σ q log(2q/(p + q)) ∇ log p, as the documentation says.
+  const q = softmax(maskedLogits);
+  const slopes = q.map((x, v) => (-x * Math.log((2 * x) / (p[v]! + x))) / 2);
+  const sum = slopes.reduce((a, b) => a + b, 0);
+  const policy = slopes.map((slope, v) => slope - p[v]! * sum);
+  assertClose(t, "policy", expected.logits, policy, TOLERANCES.float64);
 });
 
 // What the estimators optimise, as their documentation says: expectations over the vocabulary, exactly.

@@ -1,6 +1,6 @@
 /** The terms of a token in the reference: every estimator, clip and limit, and slopes against differences. */
 import test from "ava";
-import { k3, limitedDifference, sampledKl } from "../../lib/reference/divergence.js";
+import { jensenShannon, k3, limitedDifference, sampledKl } from "../../lib/reference/divergence.js";
 import {
   COTANGENTS,
   type CotangentName,
@@ -114,6 +114,8 @@ for (const [estimator, value, slope] of [
   ["k3", Math.expm1(0.5) - 0.5, Math.expm1(0.5)],
   ["k3+", Math.expm1(0.5) - 0.5, 0.5],
   ["unbiased", Math.expm1(0.5) - 0.5, Math.expm1(0.5)],
+  // (u log u - (1 + u) log((1 + u) / 2)) / 2 and u log(2u / (1 + u)) / 2, from 40 digits.
+  ["jsd", 0.0401279444638664, 0.1805928462739471],
 ] as const) {
   test(`${estimator} has its value and its slope in the other log-prob`, (t) => {
     const kl = sampledKl(estimator, at(0.5), ONE, 10);
@@ -121,6 +123,49 @@ for (const [estimator, value, slope] of [
     assertClose(t, "otherSlope", kl.otherSlope, slope, TOLERANCES.float64);
   });
 }
+
+test("jsd over a policy's tokens is the Jensen-Shannon divergence, with its gradient in the other policy", (t) => {
+  const policy = [0.6, 0.25, 0.1, 0.05];
+  const divergence = (other: readonly number[]) =>
+    policy.reduce((sum, p, v) => {
+      const q = other[v] as number;
+      const middle = (p + q) / 2;
+      return sum + (p * Math.log(p / middle) + q * Math.log(q / middle)) / 2;
+    }, 0);
+  const other = [0.05, 0.3, 0.1, 0.55];
+  const tokens = policy.map((p, v) => jensenShannon(Math.log((other[v] as number) / p)));
+  const mean = (of: (v: number) => number) => policy.reduce((sum, p, v) => sum + p * of(v), 0);
+  const value = mean((v) => tokens[v]?.value ?? Number.NaN);
+  assertClose(t, "value", value, divergence(other), TOLERANCES.float64);
+  for (const [v, p] of policy.entries()) {
+    const q = other[v] as number;
+    const slope = (p * (tokens[v]?.slope ?? Number.NaN)) / q;
+    const expected = Math.log((2 * q) / (p + q)) / 2;
+    assertClose(t, `∂/∂other[${v}]`, slope, expected, TOLERANCES.float64);
+  }
+});
+
+test("jsd is bounded by ½ log 2 where the other policy loses, grows with e^x where it wins, and is never negative", (t) => {
+  for (let x = -30; x <= 30; x += 0.01) t.true(jensenShannon(x).value >= 0);
+  for (const x of [-40, -800, -Infinity]) {
+    assertClose(t, "value", jensenShannon(x).value, Math.LN2 / 2, TOLERANCES.float64);
+    t.true(Math.abs(jensenShannon(x).slope) < 1e-15);
+  }
+  const far = jensenShannon(30);
+  assertClose(t, "value", far.value / Math.exp(30), Math.LN2 / 2, { rtol: 1e-11, atol: 0 });
+  t.is(jensenShannon(Infinity).value, Infinity);
+  // The series and the closed form meet.
+  for (const x of [-0.1, 0.1]) {
+    const [inside, outside] = [x * (1 - 1e-12), x * (1 + 1e-12)].map(
+      (at) => jensenShannon(at).value,
+    );
+    assertClose(t, "at the edge", inside as number, outside as number, { rtol: 1e-11, atol: 0 });
+  }
+  for (const x of [1e-8, -1e-5, 1e-3]) {
+    const expected = ((x * x) / 8) * (1 + x / 2 + (x * x) / 8 + x ** 3 / 48);
+    assertClose(t, `near ${x}`, jensenShannon(x).value, expected, { rtol: 1e-13, atol: 0 });
+  }
+});
 
 test("the gradient of ratio·k3 on the policy is −ratio·x where no limit binds", (t) => {
   for (const x of [-3, -0.1, 0, 0.4, 2]) {
@@ -142,7 +187,7 @@ for (const estimator of SAMPLED_KL_ESTIMATORS) {
   });
 }
 
-for (const estimator of ["k3", "k3+", "unbiased"] as const) {
+for (const estimator of ["k3", "k3+", "unbiased", "jsd"] as const) {
   test(`${estimator} stops at klLimit, and its k3 has no slope beyond it`, (t) => {
     const kl = sampledKl(estimator, at(4), at(0.2), 10);
     const ratio = estimator === "unbiased" ? Math.exp(0.2) : 1;
@@ -245,6 +290,81 @@ for (const estimator of KL_ESTIMATORS.filter((name) => name !== "k3+")) {
   }
 }
 
+for (const entropyEstimator of ["sampled", "exact"] as const) {
+  test(`cotangents of bounded terms with ${entropyEstimator} entropies are those of differences`, (t) => {
+    const tokens = randomTokens(40);
+    const perceptionWeights = tokens.weights.map((weight) => 2 * weight);
+    const spec = {
+      ...COEFFICIENTS,
+      entropyEstimator,
+      maskedBranch: "differentiable",
+      perceptionKlEstimator: entropyEstimator === "exact" ? "exact" : "jsd",
+      // No token is so near a bound that the differences would step over it.
+      perceptionKlMin: 0.17,
+      perceptionKlMax: 1.7,
+      entropyLow: 0.89,
+      entropyHigh: 1.45,
+      perceptionWeights,
+    } as const;
+    const numbers = objectiveNumbers("test", spec);
+    const loss = (statistics: Partial<Record<CotangentName, Float64Array>>): number => {
+      const { terms } = tokenObjective({ ...tokens, ...spec, statistics });
+      return tokens.weights.reduce((sum, weight, row) => {
+        const own = perceptionWeights[row];
+        return sum + lossOfToken(terms, row, weight, tokens.entropyWeights[row]!, numbers, own);
+      }, 0);
+    };
+    const { terms, cotangents } = tokenObjective({ ...tokens, ...spec });
+    for (const bound of [0.17, 1.7]) t.true(terms.perceptionKl.includes(bound));
+    for (const name of ["entropy", "maskedEntropy"] as const) {
+      t.true(terms[name].some((value) => value === 0) && terms[name].some((value) => value > 0));
+    }
+    for (const name of COTANGENTS) {
+      const f = (line: Float64Array) => loss({ ...tokens.statistics, [name]: line });
+      const expected = finiteDifference(f, tokens.statistics[name]);
+      assertClose(t, name, cotangents[name], expected, TOLERANCES.finiteDifference);
+    }
+  });
+}
+
+test("at its bounds a term is free, and an entropy costs nothing and has no slope", (t) => {
+  const bounded = (kl: number) =>
+    token({
+      kl,
+      spec: {
+        perceptionKlEstimator: "exact",
+        perceptionKlCoef: 0.5,
+        perceptionKlMin: 1,
+        perceptionKlMax: 2,
+      },
+    });
+  t.deepEqual(
+    [1, 2].map((kl) => bounded(kl).cotangents.kl),
+    [-0.5, -0.5],
+  );
+  t.deepEqual(
+    [0.9, 2.1].map((kl) => bounded(kl).cotangents.kl),
+    [0, 0],
+  );
+  t.deepEqual(
+    [0.9, 2.1, Infinity].map((kl) => bounded(kl).terms.perceptionKl),
+    [1, 2, 2],
+  );
+  const hinge = (logProb: number) => {
+    const spec = { entropyCoef: 0.5, entropyLow: 1, entropyHigh: 2 };
+    const { terms, cotangents } = token({ logProb, spec });
+    return [terms.entropy, cotangents.logProbs];
+  };
+  t.deepEqual([-0.5, -1, -1.5, -2, -2.5].map(hinge), [
+    [0.5, 0.5],
+    [0, 0],
+    [0, 0],
+    [0, 0],
+    [0.5, -0.5],
+  ]);
+  t.deepEqual(hinge(NONE), [0, 0]);
+});
+
 test("the share of each term is the magnitude of its cotangents", (t) => {
   const { terms, cotangents } = token({
     logProb: -1,
@@ -340,6 +460,14 @@ for (const [what, wrong, code] of [
   ["a clipLow above 1", { clipLow: 1.1 }, "ERR_RANGE"],
   ["an infinite coefficient", { refKlCoef: Infinity }, "ERR_RANGE"],
   ["a limit of 0", { logRatioLimit: 0 }, "ERR_RANGE"],
+  [
+    "a perceptionKlMin above perceptionKlMax",
+    { perceptionKlMin: 1, perceptionKlMax: 0 },
+    "ERR_RANGE",
+  ],
+  ["an entropyLow above entropyHigh", { entropyLow: 1, entropyHigh: 0 }, "ERR_RANGE"],
+  ["a bound that is NaN", { entropyLow: Number.NaN }, "ERR_RANGE"],
+  ["a negative weight of the perception term", { perceptionWeights: [-1] }, "ERR_RANGE"],
   ["an unknown estimator", { perceptionKlEstimator: "k4" }, "ERR_ARGUMENT"],
   ["an exact reference KL", { refKlEstimator: "exact" }, "ERR_ARGUMENT"],
   ["weights of another length", { weights: [1, 2] }, "ERR_SHAPE"],

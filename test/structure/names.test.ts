@@ -39,6 +39,7 @@ const INTERNAL_INPUTS = new Set([
   "cotangents",
   "weights",
   "entropy_weights",
+  "perception_weights",
   "other_states",
 ]);
 
