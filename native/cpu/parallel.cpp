@@ -1,6 +1,7 @@
 #include "cpu/parallel.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <system_error>
@@ -46,9 +47,15 @@ class Pool {
     return threads_;
   }
 
+  /// Every call asks; to count the processors takes longer than a small one, so that is done once.
+  std::size_t threads() {
+    const std::size_t known = threads_.load(std::memory_order_relaxed);
+    return known > 0 ? known : configure(std::thread::hardware_concurrency());
+  }
+
   Status run(Job& job) {
+    threads();
     std::unique_lock<std::mutex> lock(mutex_);
-    if (threads_ == 0) threads_ = std::max(1U, std::thread::hardware_concurrency());
     if (threads_ > 1) {
       start_workers();
       jobs_.push_back(&job);
@@ -123,7 +130,7 @@ class Pool {
   std::condition_variable work_;
   std::condition_variable done_;
   std::vector<Job*> jobs_;
-  std::size_t threads_ = 0;
+  std::atomic<std::size_t> threads_{0};  ///< written with the mutex, read by anybody
   std::size_t workers_ = 0;
   std::size_t active_ = 0;  ///< threads between blocks of a job or in one
 };
@@ -132,7 +139,7 @@ class Pool {
 
 std::size_t configure_threads(std::size_t threads) { return Pool::instance().configure(threads); }
 
-std::size_t threads() { return Pool::instance().configure(std::thread::hardware_concurrency()); }
+std::size_t threads() { return Pool::instance().threads(); }
 
 Status for_rows(std::size_t rows, std::size_t rows_per_block, const Cancellation& cancellation,
                 const RowRange& range) {
