@@ -99,6 +99,7 @@ const { perceptionKlMin, perceptionKlMax, entropyLow, entropyHigh, ...OWN_DEFAUL
 
 /** What a key holds where it is not given: PPO's clip with a token mean, every other term off. */
 export const SPEC_DEFAULTS: ObjectiveSpec = Object.freeze({
+  surrogate: DEFAULT_SURROGATE,
   ...OWN_DEFAULTS,
   // JSON has no Infinity, which is how the ops say "no limit".
   exactKlLimit: null,

@@ -1,24 +1,7 @@
 /** The lift of the clip itself: its one formula is native, here it only gets its log-ratios. */
 import { COTANGENTS, line, newLines, STATISTICS, TERMS } from "../ops/lines.js";
-import { type ObjectiveAttributes, tokenObjective } from "../ops/token-objective.js";
+import { tokenObjective } from "../ops/token-objective.js";
 import type { SurrogateResult, SurrogateTokens } from "./surrogate.js";
-
-/** Every term but the surrogate switched off. */
-const SURROGATE_ONLY: Omit<
-  ObjectiveAttributes,
-  "clipLow" | "clipHigh" | "clipDual" | "logRatioLimit"
-> = {
-  refKlCoef: 0,
-  refKlEstimator: "k3",
-  perceptionKlCoef: 0,
-  perceptionKlEstimator: "k3",
-  entropyCoef: 0,
-  maskedEntropyCoef: 0,
-  entropyEstimator: "sampled",
-  maskedBranch: "constant",
-  klLimit: Infinity,
-  exactKlLimit: Infinity,
-};
 
 /**
  * The clipped surrogate of every token, with ratios exp(logProbs − otherLogProbs) and the spec's clip.
@@ -45,13 +28,7 @@ export function clipped(
     advantages,
     weights,
     entropyWeights: new Float64Array(rows),
-    attributes: {
-      ...SURROGATE_ONLY,
-      clipLow: clip.low,
-      clipHigh: clip.high,
-      clipDual: clip.dual,
-      logRatioLimit,
-    },
+    attributes: { clipLow: clip.low, clipHigh: clip.high, clipDual: clip.dual, logRatioLimit },
   });
   return {
     values: line(terms, TERMS, "surrogate"),

@@ -15,6 +15,7 @@ const LIB_FLOORS: readonly (readonly string[])[] = [
   ["autograd"],
   ["ops"],
   ["functional", "surrogates", "masking", "io"],
+  ["advantages", "rewards", "rollout", "selection"],
   ["objective", "monitor"],
   ["index"],
   ["cli", "adapters"],
