@@ -1,7 +1,7 @@
 /** GSPO-token: the sequence's ratio as a constant, with a gradient of its own for each token. */
 import { clippedLogRatios } from "./clip.js";
 import { meanLogRatios } from "./sequence.js";
-import type { SurrogateDefinition } from "./surrogate.js";
+import { CLIP, type SurrogateDefinition } from "./surrogate.js";
 
 export type GspoTokenParameters = { readonly sequenceLogRatioMax: number };
 
@@ -36,7 +36,9 @@ export const gspoToken: SurrogateDefinition<GspoTokenParameters, "gspo-token"> =
     const held = means.map((mean) => Math.min(mean, sequenceLogRatioMax));
     const result = clippedLogRatios(tokens, held);
     for (let row = 0; row < means.length; row++) {
-      if ((means[row] as number) > sequenceLogRatioMax) result.slopes[row] = 0;
+      if ((means[row] as number) <= sequenceLogRatioMax) continue;
+      result.slopes[row] = 0;
+      result.clips[row] ||= CLIP.high;
     }
     return result;
   },
