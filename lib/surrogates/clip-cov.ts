@@ -52,14 +52,17 @@ export const clipCov: SurrogateDefinition<ClipCovParameters, "clip-cov"> = {
   },
 };
 
-/** At most `most` of `rows`, uniformly and without replacement; reorders them. Draws nothing where there is no choice. */
+/** At most `most` of `rows`, uniformly and without replacement; reorders them. */
 function drawn(rows: number[], most: number, random: () => number): readonly number[] {
+  // One draw in any case: a missing seed shows on the first batch, not on the first that leaves a choice.
+  let uniform = random();
   if (rows.length <= most) return rows;
   for (let i = 0; i < most; i++) {
-    const j = i + Math.floor(random() * (rows.length - i));
+    const j = i + Math.floor(uniform * (rows.length - i));
     const [here, there] = [rows[i] as number, rows[j] as number];
     rows[i] = there;
     rows[j] = here;
+    uniform = random();
   }
   return rows.slice(0, most);
 }

@@ -6,7 +6,7 @@ export const reinforce: SurrogateDefinition<object, "reinforce"> = {
   aliases: ["gpg"],
   summary: "Plain policy gradient: log-prob times advantage, without ratio or clip; GPG's loss",
   formula: "−A·ℓ",
-  gradient: "−A",
+  gradient: "−A, everywhere",
   source: "REINFORCE: Williams (1992); GPG, arXiv 2504.02546, whose own part is its advantages",
   peers: [
     'verl: policy_loss.loss_mode "gpg" (core_algos.py:1414)',
