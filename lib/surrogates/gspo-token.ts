@@ -38,7 +38,7 @@ export const gspoToken: SurrogateDefinition<GspoTokenParameters, "gspo-token"> =
     for (let row = 0; row < means.length; row++) {
       if ((means[row] as number) <= sequenceLogRatioMax) continue;
       result.slopes[row] = 0;
-      result.clips[row] ||= CLIP.high;
+      if (tokens.advantages[row] !== 0) result.clips[row] ||= CLIP.high;
     }
     return result;
   },

@@ -66,6 +66,12 @@ export function lossOf({ values }: SurrogateResult, { weights, mask }: Surrogate
   return loss;
 }
 
+/** Seeded uniform numbers, as `random` of tokens. */
+export function uniform(seed: number): () => number {
+  const random = new Random(seed);
+  return () => random.uniform();
+}
+
 export interface RandomBatchOptions {
   /** Spread of ℓ − ℓ_old and of ℓ − ℓ_sampler, nats. */
   readonly drift?: number;
@@ -93,6 +99,7 @@ export function randomBatch(seed: number, options: RandomBatchOptions = {}): Tok
   });
   const counted = (values: number[]) => values.map((x, row) => (mask[row] === 0 ? Number.NaN : x));
   const logProbs = numbers(() => -4 * random.uniform() - 0.01);
+  const ofToken = () => (random.uniform() < 0.1 ? 0 : random.normal());
   const ofSequence = lengths.map(() => random.normal());
   const near = () => logProbs.map((x) => Math.min(x + drift * random.normal(), -1e-3));
   return tokensOf({
@@ -100,7 +107,7 @@ export function randomBatch(seed: number, options: RandomBatchOptions = {}): Tok
     oldLogProbs: counted(near()),
     rolloutLogProbs: counted(near()),
     advantages: counted(
-      numbers((row) => (perSequence ? (ofSequence[sequenceOf(row)] as number) : random.normal())),
+      numbers((row) => (perSequence ? (ofSequence[sequenceOf(row)] as number) : ofToken())),
     ),
     weights: counted(numbers(() => random.uniform())),
     mask,

@@ -1,71 +1,9 @@
-/** Surrogates at their edges: kinks, limits, log-probs of −Infinity, and batches with nothing in them. */
+/** Surrogates at their edges: limits, log-probs of −Infinity, and batches with nothing in them. */
 import test from "ava";
-import { SURROGATES } from "../../lib/surrogates/table.js";
-import { Random } from "../support/inputs.js";
-import { evaluate, randomBatch, tokensOf } from "./batches.js";
-
-// The subgradient at a kink.
-
-test("at a bound itself the unclipped branch counts", (t) => {
-  // Ratio 1 lies on both bounds where both are 0.
-  const clip = { low: 0, high: 0 };
-  for (const advantage of [1, -1]) {
-    const tokens = tokensOf({ logProbs: [-1], advantages: [advantage], clip });
-    for (const kind of ["ppo-clip", "gspo", "gspo-token", "gmpo", "clip-cov"] as const) {
-      const { slopes, clips } = evaluate(kind, tokens);
-      t.is(slopes[0], -advantage, kind);
-      t.is(clips[0], 0, kind);
-    }
-  }
-});
-
-test("a ratio exactly at a cap or on the border of a region is within", (t) => {
-  const tokens = tokensOf({ logProbs: [-1], oldLogProbs: [-1.5], advantages: [1] });
-  const ratio = Math.exp(0.5);
-  t.is(evaluate("cispo", tokens, { ratioCap: ratio }).clips[0], 0);
-  t.is(evaluate("icepop", tokens, { high: ratio }).clips[0], 0);
-  t.is(
-    evaluate(
-      "gspo-token",
-      { ...tokens, clip: { low: 0, high: 1, dual: 0 } },
-      { sequenceLogRatioMax: 0.5 },
-    ).slopes[0],
-    -ratio,
-  );
-  const [p, q] = [Math.exp(-1), Math.exp(-1.5)];
-  t.is(evaluate("dppo", tokens, { high: p - q }).clips[0], 0);
-  const down = tokensOf({ logProbs: [-1.5], oldLogProbs: [-1], advantages: [1] });
-  t.is(evaluate("icepop", down, { low: Math.exp(-0.5) }).clips[0], 0);
-  t.is(evaluate("dppo", down, { low: p - q }).clips[0], 0);
-});
-
-test("a covariance exactly at a bound of clip-cov is no candidate", (t) => {
-  const tokens = tokensOf({ logProbs: [-1, -3], advantages: [2, -2] }); // both 2
-  const dropped = (bounds: object) =>
-    [...evaluate("clip-cov", tokens, { fraction: 1, ...bounds }).clips].filter((c) => c === 4)
-      .length;
-  t.is(dropped({ lower: 2 }), 0);
-  t.is(dropped({ upper: 2 }), 0);
-  t.is(dropped({ lower: 1.9, upper: 2.1 }), 2);
-});
-
-test("the penalty of kl-cov has no slope where the policy has not moved, and acts without advantage", (t) => {
-  const tokens = tokensOf({ logProbs: [-1, -2], oldLogProbs: [-1, -3], advantages: [0, 0] });
-  const { values, slopes } = evaluate("kl-cov", tokens, { fraction: 1 });
-  t.deepEqual([...values], [0, 1]);
-  t.deepEqual([...slopes], [0, 1]);
-});
-
-test("of equal covariances kl-cov takes the first", (t) => {
-  const tokens = tokensOf({
-    logProbs: [-1, -1, -1],
-    oldLogProbs: [-2, -2, -2],
-    advantages: [0, 0, 0],
-  });
-  t.deepEqual([...evaluate("kl-cov", tokens).slopes], [1, 0, 0]);
-});
-
-// Limits and infinities.
+import { SURROGATES, type SurrogateKind } from "../../lib/surrogates/table.js";
+import { assertClose } from "../support/close.js";
+import { TOLERANCES } from "../support/tolerances.js";
+import { evaluate, randomBatch, tokensOf, uniform } from "./batches.js";
 
 const far = {
   "far above": { logProbs: [-1, -1], oldLogProbs: [-51, -1] },
@@ -75,6 +13,10 @@ const far = {
   "ruled out by both": { logProbs: [-Infinity, -1], oldLogProbs: [-Infinity, -1] },
   "opposite infinities": { logProbs: [-Infinity, -1], oldLogProbs: [-1, -Infinity] },
 } as const;
+
+/** Penalties, where a surrogate has one, switched on. */
+const penalised = (kind: SurrogateKind) =>
+  kind === "dppo" || kind === "kpop" ? { logRatioPenalty: 0.1 } : {};
 
 for (const { kind } of SURROGATES) {
   for (const [name, { logProbs, oldLogProbs }] of Object.entries(far)) {
@@ -92,11 +34,7 @@ for (const { kind } of SURROGATES) {
             advantages,
             ...(rolloutLogProbs && { rolloutLogProbs }),
           });
-          const result = evaluate(
-            kind,
-            tokens,
-            kind === "dppo" || kind === "kpop" ? { logRatioPenalty: 0.1 } : {},
-          );
+          const result = evaluate(kind, tokens, penalised(kind));
           for (const line of Object.values(result))
             t.true(line.every(Number.isFinite), `${advantages}`);
           if (kind !== "kl-cov" && kind !== "dppo" && kind !== "kpop" && advantages[0] === 0) {
@@ -116,11 +54,7 @@ for (const { kind } of SURROGATES) {
           oldLogProbs: [old],
           advantages: [advantage],
         });
-        const { slopes, ratios } = evaluate(
-          kind,
-          tokens,
-          kind === "kl-cov" ? { coefficient: 0 } : {},
-        );
+        const { slopes, ratios } = evaluate(kind, tokens, penalised(kind));
         if (ofLogProb) t.true(Number.isFinite(slopes[0]));
         else t.is(Math.abs(slopes[0] as number), 0);
         t.true((ratios[0] as number) <= Math.exp(20));
@@ -135,8 +69,20 @@ for (const { kind } of SURROGATES) {
         oldLogProbs: [-1],
         advantages: [advantage],
       });
-      const { slopes } = evaluate(kind, tokens, kind === "kl-cov" ? { coefficient: 0 } : {});
+      const { slopes } = evaluate(kind, tokens, penalised(kind));
       t.is(Math.abs(slopes[0] as number), 0);
+    }
+  });
+
+  test(`${kind}: where the advantage is 0 there is nothing to lose and nothing to hold`, (t) => {
+    for (const log of [-30, -1, 0, 1, 30]) {
+      const tokens = tokensOf({ logProbs: [-40], oldLogProbs: [-40 - log], advantages: [0] });
+      const { values, slopes, clips } = evaluate(
+        kind,
+        tokens,
+        kind === "kl-cov" ? { coefficient: 0 } : {},
+      );
+      for (const line of [values, slopes, clips]) t.is(line[0], 0);
     }
   });
 
@@ -185,60 +131,42 @@ for (const { kind } of SURROGATES) {
   });
 }
 
+test("vespo holds w within 1e-8 and e^logRatioLimit, and says so", (t) => {
+  const below = tokensOf({ logProbs: [-20], oldLogProbs: [-1], advantages: [1] });
+  const phi = Math.exp(3 + 2 * Math.log(1e-8) - 3e-8);
+  const low = evaluate("vespo", below);
+  assertClose(t, "φ", low.slopes, [-phi], TOLERANCES.engineRows);
+  assertClose(t, "w", low.ratios, [1e-8], TOLERANCES.engineRows);
+  t.deepEqual([...low.clips], [1]);
+  const above = tokensOf({
+    logProbs: [-1, -1],
+    oldLogProbs: [-3, -3],
+    advantages: [1, 1],
+    logRatioLimit: 3,
+  });
+  const high = evaluate("vespo", above); // the sum of 4 is held at 3
+  assertClose(t, "w", high.ratios, [Math.exp(3), Math.exp(3)], TOLERANCES.engineRows);
+  const small = Math.exp(3 + 6 - 3 * Math.exp(3));
+  assertClose(t, "φ", high.slopes, [-small, -small], { rtol: 1e-12, atol: 0 });
+  t.deepEqual([...high.clips], [2, 2]);
+});
+
+test("a token that the policy rules out takes no part in covariances", (t) => {
+  const rest = { logProbs: [-1, -2, -2, -3], oldLogProbs: [0, 0, 0, 0], advantages: [2, 0, 0, -2] };
+  const [logProbs, oldLogProbs] = [
+    [-Infinity, ...rest.logProbs],
+    [0, ...rest.oldLogProbs],
+  ];
+  const tokens = tokensOf({ logProbs, oldLogProbs, advantages: [9, ...rest.advantages] });
+  const without = evaluate("kl-cov", tokensOf(rest), { fraction: 0.4 });
+  const withIt = evaluate("kl-cov", tokens, { fraction: 0.2 }); // ⌊0.4 · 4⌋ = ⌊0.2 · 5⌋ = 1
+  t.deepEqual(withIt.slopes.subarray(1), without.slopes);
+  t.is(Math.abs(withIt.slopes[0] as number), 0);
+});
+
 test("a token ruled out is marked as dropped where its log-prob is the loss", (t) => {
   const tokens = tokensOf({ logProbs: [-Infinity], oldLogProbs: [-1], advantages: [1] });
   for (const kind of ["cispo", "cispo-two-sided", "vespo", "reinforce"] as const) {
     t.deepEqual([...evaluate(kind, tokens).clips], [4], kind);
   }
-});
-
-// Draws.
-
-const uniform = (seed: number) => {
-  const random = new Random(seed);
-  return () => random.uniform();
-};
-
-/** Six candidates of covariance 4 among twelve tokens. */
-const many = {
-  logProbs: [-1, -1, -1, -3, -3, -3, -5, -5, -5, -3, -3, -3],
-  advantages: [2, 2, 2, 0, 0, 0, -2, -2, -2, 0, 0, 0],
-};
-
-function droppedWith(seed: number, fraction: number): number[] {
-  const tokens = tokensOf({ ...many, random: uniform(seed) });
-  const { clips } = evaluate("clip-cov", tokens, { fraction });
-  return [...clips.keys()].filter((row) => clips[row] === 4);
-}
-
-test("clip-cov: the same seed drops the same tokens, other seeds drop others", (t) => {
-  t.deepEqual(droppedWith(1, 0.2), droppedWith(1, 0.2));
-  t.true(new Set(Array.from({ length: 20 }, (_, seed) => String(droppedWith(seed, 0.2)))).size > 5);
-});
-
-test("clip-cov: every candidate is drawn equally often, and nobody else", (t) => {
-  const times = new Array<number>(12).fill(0);
-  for (let seed = 0; seed < 3000; seed++) {
-    const rows = droppedWith(seed, 0.2); // ⌊0.2 · 12⌋ = 2
-    t.is(rows.length, 2);
-    for (const row of rows) times[row] = (times[row] as number) + 1;
-  }
-  const candidates = [0, 1, 2, 6, 7, 8];
-  times.forEach((count, row) => {
-    // 1000 each, with a standard deviation of 26.
-    if (candidates.includes(row)) t.true(Math.abs(count - 1000) < 130, `row ${row}: ${count}`);
-    else t.is(count, 0);
-  });
-});
-
-test("clip-cov: at least one token goes where there is a candidate, and a seed is always asked for", (t) => {
-  t.is(droppedWith(0, 0).length, 1);
-  const tokens = tokensOf({
-    logProbs: [-1],
-    advantages: [1],
-    random: () => {
-      throw new Error("no seed");
-    },
-  });
-  t.throws(() => evaluate("clip-cov", tokens), { message: "no seed" });
 });
