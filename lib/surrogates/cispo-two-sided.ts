@@ -7,13 +7,13 @@ export const cispoTwoSided: SurrogateDefinition<object, "cispo-two-sided"> = {
     "Clipped importance weight on the log-prob: no token loses its gradient; held on both sides",
   formula: "−sg[clip(r, 1 − clipLow, 1 + clipHigh)]·A·ℓ",
   gradient: "−clip(r, 1 − clipLow, 1 + clipHigh)·A, everywhere",
-  source: "CISPO: MiniMax-M1, arXiv 2506.13585, Eq. 4-5, with both bounds in use",
+  source: "CISPO: MiniMax-M1, arXiv 2506.13585, with both bounds of its formula in use",
   peers: [
     'verl: policy_loss.loss_mode "cispo" (clip_ratio_low, clip_ratio_high; core_algos.py:1721)',
     'Tinker: loss_fn "cispo" (clip_low_threshold, clip_high_threshold: the bounds themselves)',
   ],
   findings: [
-    "verl takes PPO's clip_ratio_low, 0.2 by default, for the lower bound; the paper has none, which is clipLow = 1 there.",
+    "verl takes PPO's clip_ratio_low, 0.2 by default, for the lower bound; the paper lets it be so low that it never binds: clipLow 1.",
     "The same name is another loss in TRL and Liger, see cispo.",
   ],
   scope: "token",

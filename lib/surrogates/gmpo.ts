@@ -9,8 +9,7 @@ export const gmpo: SurrogateDefinition<object, "gmpo"> = {
   formula:
     "−Ā·exp(mean of δ), δ = min(Δ, clipHigh) for A > 0 and max(Δ, −clipLow) for A < 0, Δ = ℓ − ℓ_old; Ā the sequence's mean advantage",
   gradient: "−Ā·exp(mean of δ)/n on each of the n tokens whose δ is Δ, 0 on the others",
-  source:
-    "Geometric-Mean Policy Optimization, arXiv 2507.20673, Eq. 3-4; clip 0.4 on both sides there",
+  source: "Geometric-Mean Policy Optimization, arXiv 2507.20673; clip 0.4 on both sides there",
   peers: [
     'verl: policy_loss.loss_mode "geo_mean" (core_algos.py:1635)',
     "TRL: the experimental GMPOTrainer (epsilon 0.4)",
@@ -18,6 +17,7 @@ export const gmpo: SurrogateDefinition<object, "gmpo"> = {
   findings: [
     "clipLow and clipHigh are bounds on the log-ratio here: 0.4 lets ratios from e^−0.4 to e^0.4 through.",
     "verl takes a plain mean over the rows of the micro-batch: no denominator of the whole batch, and empty rows count (core_algos.py:1680-1712). That is seq-mean-token-mean here.",
+    "Weights of tokens (importance weights of the sampler) add up over a sequence here; verl multiplies by their geometric mean.",
     "verl has no limit on the log-ratio; a token far below the old policy makes its sequence's ratio 0 all the same.",
   ],
   scope: "sequence",

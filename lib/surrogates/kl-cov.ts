@@ -13,7 +13,7 @@ export const klCov: SurrogateDefinition<KlCovParameters, "kl-cov"> = {
     "−r·A, + coefficient·|ℓ − ℓ_old| on the max(1, ⌊fraction·tokens⌋) tokens of highest cov = (A − mean A)(ℓ − mean ℓ)",
   gradient: "−r·A, + coefficient·sign(ℓ − ℓ_old) on those tokens, 0 at ℓ = ℓ_old",
   source:
-    "The Entropy Mechanism of RL, arXiv 2505.22617, Eq. 12-13: fraction 2e-3 (7B) and 2e-4 (32B), coefficient 1",
+    "The Entropy Mechanism of RL, arXiv 2505.22617, KL-Cov; numbers as verl's function has them",
   peers: [
     'verl: policy_loss.loss_mode "kl_cov" (kl_cov_ratio, ppo_kl_coef; core_algos.py:1555)',
     "PRIME-RL/Entropy-Mechanism-of-RL, from which verl's was taken",

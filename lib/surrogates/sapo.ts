@@ -20,6 +20,7 @@ export const sapo: SurrogateDefinition<SapoParameters, "sapo"> = {
   ],
   findings: [
     "The value at r = 1 is −2·A/τ, not −A: only gradients compare with those of other surrogates.",
+    "verl always reduces by seq-mean-token-mean, whatever loss_agg_mode says.",
     "verl limits the log-ratio to ±20, TRL and Liger do not; beyond it the gate is closed anyway.",
   ],
   scope: "token",
