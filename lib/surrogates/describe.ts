@@ -37,11 +37,18 @@ export function parametersOf({
   return Object.entries(all).map(([name, parameter]) => ({ name, ...parameter }));
 }
 
-/** Every surrogate with all that its file says of it; plain JSON. */
-export function describeSurrogates(): readonly SurrogateDescription[] {
-  return SURROGATES.map(({ evaluate, aliases = [], ...texts }) => ({
-    ...texts,
-    aliases: [...aliases],
-    parameters: parametersOf(texts),
-  }));
+/** Every surrogate with all that its file says of it: plain JSON, and the caller's own. */
+export function describeSurrogates(): SurrogateDescription[] {
+  return SURROGATES.map((definition) => {
+    const { evaluate, aliases = [], peers, findings, clips, reads, ...texts } = definition;
+    return {
+      ...texts,
+      aliases: [...aliases],
+      peers: [...peers],
+      findings: [...findings],
+      clips: [...clips],
+      reads: [...reads],
+      parameters: parametersOf(definition).map((parameter) => structuredClone(parameter)),
+    };
+  });
 }

@@ -1,6 +1,6 @@
 /** DPPO: tokens whose probability moved too far from the sampler's are dropped. */
 import type { SurrogateDefinition } from "./surrogate.js";
-import { binaryKl, type RegionToken, trustRegion } from "./trust-region.js";
+import { binaryKl, type Keeps, trustRegion } from "./trust-region.js";
 
 export type DppoParameters = {
   readonly divergence: "tv" | "kl";
@@ -54,7 +54,7 @@ export const dppo: SurrogateDefinition<DppoParameters, "dppo"> = {
   clips: [],
   reads: ["rolloutLogProbs", "oldLogProbs"],
   evaluate(tokens, { divergence, low, high, conditional, logRatioPenalty }) {
-    const keeps = ({ p, q, advantage }: RegionToken): boolean => {
+    const keeps: Keeps = ({ advantage }, p, q) => {
       const outward = advantage > 0 ? p > q : p < q;
       if (conditional && !outward) return true;
       const distance = divergence === "tv" ? Math.abs(p - q) : binaryKl(q, p);

@@ -35,10 +35,21 @@ export const klCov: SurrogateDefinition<KlCovParameters, "kl-cov"> = {
   evaluate(tokens, { fraction, coefficient }) {
     const result = tokenwise(tokens, unclipped);
     const { count, products } = covariances(tokens);
-    const rows = [...products.keys()].filter((row) => !Number.isNaN(products[row]));
-    // The sort is stable: of equal ones the first is chosen.
-    rows.sort((a, b) => (products[b] as number) - (products[a] as number));
-    addPenalty(tokens, result, rows.slice(0, shareOf(fraction, count)), absolute(coefficient));
+    const chosen = largest(products, shareOf(fraction, count));
+    addPenalty(tokens, result, chosen, absolute(coefficient));
     return result;
   },
 };
+
+/** Indices of the `most` largest values, NaN aside; of equal ones the first. */
+function largest(values: Float64Array, most: number): number[] {
+  const sorted = values.filter((value) => !Number.isNaN(value)).sort();
+  const border = sorted[Math.max(0, sorted.length - most)] ?? Infinity;
+  const above: number[] = [];
+  const at: number[] = [];
+  values.forEach((value, i) => {
+    if (value > border) above.push(i);
+    else if (value === border) at.push(i);
+  });
+  return [...above, ...at.slice(0, most - above.length)];
+}

@@ -36,7 +36,7 @@ export const kpop: SurrogateDefinition<KpopParameters, "kpop"> = {
   evaluate: (tokens, { limit, logRatioPenalty }) =>
     trustRegion(
       tokens,
-      ({ p, q }) => binaryKl(p, q) <= limit && binaryKl(q, p) <= limit,
+      (_, p, q) => binaryKl(p, q) <= limit && binaryKl(q, p) <= limit,
       logRatioPenalty,
     ),
 };

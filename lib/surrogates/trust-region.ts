@@ -12,13 +12,8 @@ import {
 /** Probabilities of a sampled token are kept this far from 0 and 1 before a binary KL is taken. */
 const SMALLEST_PROBABILITY = 1e-6;
 
-/** A token with its probabilities. */
-export interface RegionToken extends Token {
-  /** Of the token under the policy. */
-  readonly p: number;
-  /** And under the sampler. */
-  readonly q: number;
-}
+/** Whether a token stays, by its probabilities under the policy (p) and the sampler (q). */
+export type Keeps = (token: Token, p: number, q: number) => boolean;
 
 /**
  * −ρ·A on kept tokens and nothing on dropped ones, ρ = exp(ℓ − ℓ_sampler); `logRatioPenalty`·(ℓ − ℓ_sampler)² on all.
@@ -26,7 +21,7 @@ export interface RegionToken extends Token {
  */
 export function trustRegion(
   tokens: SurrogateTokens,
-  keeps: (token: RegionToken) => boolean,
+  keeps: Keeps,
   logRatioPenalty = 0,
 ): SurrogateResult {
   const sampler = tokens.rolloutLogProbs ?? tokens.oldLogProbs;
@@ -34,7 +29,7 @@ export function trustRegion(
     tokens,
     (token) => {
       const [p, q] = [Math.exp(token.logProb), Math.exp(sampler[token.row] as number)];
-      if (keeps({ ...token, p, q })) return unclipped(token);
+      if (keeps(token, p, q)) return unclipped(token);
       return { value: 0, slope: 0, clip: CLIP.dropped };
     },
     sampler,
@@ -47,8 +42,11 @@ export function trustRegion(
 
 /** KL of "this token or another": p·ln(p/q) + (1 − p)·ln((1 − p)/(1 − q)), probabilities within [1e-6, 1 − 1e-6]. */
 export function binaryKl(p: number, q: number): number {
-  const within = (x: number) =>
-    Math.min(Math.max(x, SMALLEST_PROBABILITY), 1 - SMALLEST_PROBABILITY);
-  const [a, b] = [within(p), within(q)];
+  const a = inside(p);
+  const b = inside(q);
   return a * Math.log(a / b) + (1 - a) * Math.log((1 - a) / (1 - b));
+}
+
+function inside(probability: number): number {
+  return Math.min(Math.max(probability, SMALLEST_PROBABILITY), 1 - SMALLEST_PROBABILITY);
 }

@@ -36,15 +36,22 @@ export const vespo: SurrogateDefinition<VespoParameters, "vespo"> = {
     "TRL and Liger floor λ at 1e-4; here it is refused below that.",
   ],
   scope: "sequence",
+  // The largest values keep φ finite whatever w is.
   parameters: {
-    powerPositive: { default: 2, meaning: "k of tokens with A ≥ 0: how fast w < 1 fades", min: 0 },
+    powerPositive: {
+      default: 2,
+      meaning: "k of tokens with A ≥ 0: how fast w < 1 fades",
+      min: 0,
+      max: 20,
+    },
     decayPositive: {
       default: 3,
       meaning: "λ of tokens with A ≥ 0: how fast w > 1 fades",
       min: 1e-4,
+      max: 100,
     },
-    powerNegative: { default: 3, meaning: "k of tokens with A < 0", min: 0 },
-    decayNegative: { default: 2, meaning: "λ of tokens with A < 0", min: 1e-4 },
+    powerNegative: { default: 3, meaning: "k of tokens with A < 0", min: 0, max: 20 },
+    decayNegative: { default: 2, meaning: "λ of tokens with A < 0", min: 1e-4, max: 100 },
   },
   clips: [],
   reads: ["oldLogProbs"],

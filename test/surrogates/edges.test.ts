@@ -1,5 +1,6 @@
 /** Surrogates at their edges: limits, log-probs of −Infinity, and batches with nothing in them. */
 import test from "ava";
+import { parametersOf } from "../../lib/surrogates/describe.js";
 import { SURROGATES, type SurrogateKind } from "../../lib/surrogates/table.js";
 import { assertClose } from "../support/close.js";
 import { TOLERANCES } from "../support/tolerances.js";
@@ -18,7 +19,8 @@ const far = {
 const penalised = (kind: SurrogateKind) =>
   kind === "dppo" || kind === "kpop" ? { logRatioPenalty: 0.1 } : {};
 
-for (const { kind } of SURROGATES) {
+for (const definition of SURROGATES) {
+  const { kind } = definition;
   for (const [name, { logProbs, oldLogProbs }] of Object.entries(far)) {
     test(`${kind} is finite with a token ${name}`, (t) => {
       for (const advantages of [
@@ -84,6 +86,28 @@ for (const { kind } of SURROGATES) {
       );
       for (const line of [values, slopes, clips]) t.is(line[0], 0);
     }
+  });
+
+  test(`${kind} is finite with every parameter at the ends of its range`, (t) => {
+    for (const { name, min, above, max, words, default: value } of parametersOf(definition)) {
+      const ends =
+        typeof value === "number"
+          ? [min ?? above ?? -1e6, (above ?? 0) + 1e-6, max ?? 1e6]
+          : (words ?? [true]);
+      for (const end of ends.filter((x) => x !== above)) {
+        for (const log of [-25, -15, -0.5, 0, 0.5, 15, 25]) {
+          const tokens = tokensOf({
+            logProbs: [-30, -1],
+            oldLogProbs: [-30 - log, -1],
+            advantages: [1, -1],
+          });
+          const result = evaluate(kind, tokens, { [name]: end });
+          for (const line of Object.values(result))
+            t.true(line.every(Number.isFinite), `${name} ${end} ${log}`);
+        }
+      }
+    }
+    t.pass();
   });
 
   // Masks.
