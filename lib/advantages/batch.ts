@@ -1,4 +1,5 @@
 /** What goes into an estimator, checked and in the one form that all of them read. */
+import { allocate } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { type NumbersInput, numberRows } from "../functional/inputs.js";
 import type { AdvantageBatch, AdvantageNeed } from "./definition.js";
@@ -153,7 +154,7 @@ function tokenRewardsOf(
 ): Float64Array {
   const sums =
     given === undefined
-      ? new Float64Array(rows)
+      ? allocate("float64", rows)
       : countedNumbers(where, "tokenRewards", given, rows, tokens);
   tokens.forEach((own, i) => {
     const last = own[own.length - 1];

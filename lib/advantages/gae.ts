@@ -1,4 +1,5 @@
 /** GAE: exponentially weighted temporal differences against a value function. */
+import { allocate } from "../core/dtype.js";
 import type { AdvantageDefinition } from "./definition.js";
 import { GAMMA } from "./reinforce.js";
 import { WHITENING_PARAMETERS, type Whitening, whiten } from "./statistics.js";
@@ -37,9 +38,9 @@ export const GAE: AdvantageDefinition<GaeParameters> = {
     { rows, tokens, tokenRewards, values },
     { gamma, lambda, whiten: isWhitened, ...whitening },
   ) {
-    const advantages = new Float64Array(rows);
-    const returns = new Float64Array(rows);
-    const counted = new Int32Array(rows);
+    const advantages = allocate("float64", rows);
+    const returns = allocate("float64", rows);
+    const counted = allocate("int32", rows);
     for (const own of tokens) {
       let [next, running] = [0, 0];
       for (let t = own.length - 1; t >= 0; t--) {

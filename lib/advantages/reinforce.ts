@@ -1,4 +1,5 @@
 /** REINFORCE++: returns whitened over the tokens of the batch, with and without a group baseline. */
+import { allocate } from "../core/dtype.js";
 import type { AdvantageDefinition, NumberParameter } from "./definition.js";
 import { centred, groupwise, type SmallGroups, smallGroupsParameter } from "./groupwise.js";
 import { WHITENING_PARAMETERS, type Whitening, whiten } from "./statistics.js";
@@ -31,8 +32,8 @@ export const REINFORCE: AdvantageDefinition<ReinforceParameters> = {
   needs: ["tokens"],
   parameters: { gamma: GAMMA, ...WHITENING_PARAMETERS },
   estimate({ rows, tokens, tokenRewards }, { gamma, ...whitening }) {
-    const returns = new Float64Array(rows);
-    const counted = new Int32Array(rows);
+    const returns = allocate("float64", rows);
+    const counted = allocate("int32", rows);
     for (const own of tokens) {
       let running = 0;
       for (let t = own.length - 1; t >= 0; t--) {

@@ -1,5 +1,6 @@
 /** The tokens of a batch as estimators walk them: what counts, how many there are, what they hold. */
 import { arrayLength } from "../core/arguments.js";
+import { allocate } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { checkShape, type Shape } from "../core/shape.js";
 import {
@@ -36,17 +37,22 @@ export function countedTokens(
   given: RowInputs,
   present: Int32Array,
 ): { readonly rows: number; readonly tokens: Int32Array[] } {
-  const layout: Layout = layoutOf(where, leadingShape(where, given), given.cuSeqlens);
   const sequences = present.length;
-  if (layout.sequences !== sequences) {
+  const check = (received: number | undefined): void => {
+    if (received === sequences) return;
     const what = `a layout of ${sequences} sequences, one for each reward`;
-    throw expected("ERR_SHAPE", where, what, `${layout.sequences}`);
-  }
+    throw expected("ERR_SHAPE", where, what, `${received}`);
+  };
+  const shape = leadingShape(where, given);
+  // Before offsets are made for as many sequences as a shape can name.
+  if (shape.length === 2) check(shape[0]);
+  const layout: Layout = layoutOf(where, shape, given.cuSeqlens);
+  check(layout.sequences);
   const mask = maskRows(where, "responseMask", given.responseMask, layout.rows);
   const tokens = Array.from({ length: sequences }, (_, s) => {
     const begin = layout.offsets[s] as number;
     const end = layout.offsets[s + 1] as number;
-    const rows = new Int32Array(present[s] === 1 ? end - begin : 0);
+    const rows = allocate("int32", present[s] === 1 ? end - begin : 0);
     let count = 0;
     for (let row = begin; row < begin + rows.length; row++) {
       if (mask?.[row] !== 0) rows[count++] = row;
@@ -61,7 +67,9 @@ function leadingShape(where: string, given: RowInputs): Shape {
   const rows = given.values ?? given.tokenRewards;
   if (rows !== undefined) return shapeOf(rows);
   if (given.cuSeqlens !== undefined) {
-    const last: unknown = given.cuSeqlens[(arrayLength(given.cuSeqlens) ?? 0) - 1];
+    // What is wrong with them is for the layout to say.
+    const length = arrayLength(given.cuSeqlens) ?? 0;
+    const last: unknown = length === 0 ? 0 : given.cuSeqlens[length - 1];
     return [Number.isSafeInteger(last) && (last as number) >= 0 ? (last as number) : 0];
   }
   throw expected("ERR_ARGUMENT", where, "shape or cuSeqlens", "neither");
@@ -76,7 +84,7 @@ export function countedNumbers(
   tokens: readonly Int32Array[],
 ): Float64Array {
   const numbers = numberRows(where, name, value, rows);
-  const counted = new Float64Array(rows);
+  const counted = allocate("float64", rows);
   for (const own of tokens) {
     for (const row of own) {
       const number = numbers[row] as number;

@@ -285,6 +285,16 @@ test("bad calls are refused with the name of what is wrong", (t) => {
   );
   refused(
     "reinforce++",
+    { rewards, shape: [1e9, 2] },
+    "a layout of 2 sequences, one for each reward, received 1000000000",
+  );
+  refused(
+    "reinforce++",
+    { rewards, cuSeqlens: null },
+    "cuSeqlens to be an Int32Array or an array of numbers, received null",
+  );
+  refused(
+    "reinforce++",
     { rewards, cuSeqlens: [0, 2, 1.5] },
     "cuSeqlens[1] to be in 0…0, received 2",
   );

@@ -1,6 +1,7 @@
 /** A valid call of every public verb that takes an object, for tests that spoil one of its fields. */
 import * as papo from "../../lib/index.js";
 import * as reference from "../../lib/reference/index.js";
+import { ADVANTAGE_CALLS } from "./advantage-calls.js";
 
 export type Fields = Record<string, unknown>;
 export type Verb = (...args: unknown[]) => unknown;
@@ -327,6 +328,8 @@ export const CALLS: Readonly<Record<string, readonly [(fields: Fields) => unknow
       (f) => begun().addAsync({ rowStart: 0, logits: logits(), maskedLogits: logits() }, f),
       () => ({ signal: undefined }),
     ],
+
+    ...ADVANTAGE_CALLS,
 
     "reference.tokenStats": [
       (f) => reference.tokenStats(f as never),

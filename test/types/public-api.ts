@@ -6,6 +6,7 @@ import {
   backward,
   cuda,
   detach,
+  estimateAdvantages,
   finishTokenStats,
   fromDevicePointer,
   grad,
@@ -171,4 +172,18 @@ export async function publicApi(): Promise<void> {
   grad(f)(logits, maskedLogits);
   // @ts-expect-error a gradient is that of a scalar
   grad((z: Tensor<"float32", 2>) => tokenStats({ logits: z, tokenIds }).entropy);
+}
+
+export function advantages(): void {
+  const rewards = [1, null, undefined, Number.NaN];
+  const { advantages } = estimateAdvantages("grpo", { rewards, groupSize: 2, epsilon: 1e-4 });
+  is<Same<typeof advantages, Float64Array>>();
+  // @ts-expect-error no such estimator
+  estimateAdvantages("gppo", { rewards, groupSize: 2 });
+  // @ts-expect-error Dr. GRPO divides by nothing
+  estimateAdvantages("dr-grpo", { rewards, groupSize: 2, epsilon: 1e-4 });
+  // @ts-expect-error GAE needs values
+  estimateAdvantages("gae", { rewards, shape: [4, 2] });
+  // @ts-expect-error no such choice
+  estimateAdvantages("rloo", { rewards, groupSize: 2, smallGroups: "keep" });
 }
