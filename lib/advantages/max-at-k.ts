@@ -11,7 +11,7 @@ export function maxWeights(n: number, k: number): Float64Array {
   let weight = k / n;
   for (let rank = n; rank >= k; rank--) {
     weights[rank - 1] = weight;
-    weight *= (rank - k) / (rank - 1 || 1);
+    weight *= (rank - k) / (rank - 1);
   }
   return weights;
 }

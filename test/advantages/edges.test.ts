@@ -64,6 +64,31 @@ test("a group of one keeps its reward where that is the choice, as in verl", (t)
   }
 });
 
+test("a group of one that keeps its reward is normalised with the batch where there is a batch", (t) => {
+  const whitenedBy = (values: readonly number[], scale: (variance: number) => number): number => {
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+    return ((values[0] as number) - mean) / scale(squares / (values.length - 1));
+  };
+  const alone = 0.75 / (1 + 1e-4);
+  const pair = Math.SQRT1_2 * (1 / (1 + 1e-4 * Math.SQRT2));
+  const gdpo = estimateAdvantages(
+    "gdpo",
+    optionsOf("gdpo", ALONE, ALONE_GROUPS, { smallGroups: "reward" }),
+  );
+  const wanted = whitenedBy([alone, pair, -pair], (variance) => Math.sqrt(variance) + 1e-4);
+  assertClose(t, "gdpo", gdpo.advantages[0] ?? NaN, wanted, EXACT);
+  const extra = { smallGroups: "reward", denominatorEpsilon: 0 };
+  const reinforce = estimateAdvantages(
+    "reinforce++-baseline",
+    optionsOf("reinforce++-baseline", ALONE, ALONE_GROUPS, extra),
+  );
+  // Two tokens each.
+  const tokens = [0.75, 0.75, 0.5, 0.5, -0.5, -0.5];
+  const byToken = whitenedBy(tokens, (variance) => Math.sqrt(variance + 1e-8));
+  assertClose(t, "reinforce++-baseline", reinforce.advantages[0] ?? NaN, byToken, EXACT);
+});
+
 test("a group of one is an error where that is the choice, as in the authors' code", (t) => {
   for (const kind of GROUPED) {
     const options = optionsOf(kind, ALONE, ALONE_GROUPS, { smallGroups: "error" });
