@@ -43,8 +43,7 @@ PAPO_HD LimitedDifference limited_difference(double a, double b, double limit) {
 /// log cosh(x / 2) from x and `growth` e^x - 1; to its own precision, since jsd is a difference of order x^2 too.
 PAPO_HD double log_cosh_half(double x, double growth) {
   const bool near = fabs(x) < 1;
-  const double sinh_squared = growth * growth / (4 + 4 * growth);
-  const double log = log1p(near ? sinh_squared : 0.5 * growth);
+  const double log = log1p(near ? growth * growth / (4 + 4 * growth) : 0.5 * growth);
   return near ? 0.5 * log : log - 0.5 * x;
 }
 

@@ -169,6 +169,35 @@ for (const dtype of LOGITS_DTYPES) {
   });
 }
 
+for (const [name, attributes] of Object.entries({
+  "Jensen-Shannon": { perceptionKlEstimator: "jsd", refKlEstimator: "jsd" },
+  bounded: {
+    perceptionKlEstimator: "k3",
+    perceptionKlMin: 0.05,
+    perceptionKlMax: 0.3,
+    entropyEstimator: "sampled",
+    entropyLow: 1,
+    entropyHigh: 3,
+  },
+  "bounded exact": { perceptionKlMax: 0.3, entropyHigh: 3 },
+} satisfies Record<string, Partial<ObjectiveAttributes>>)) {
+  test(`the ${name} objective on a device, with weights of the perception term's own, is that of the CPU`, (t) => {
+    for (const { distribution, vocabSize } of CASES) {
+      const what = `${distribution} logits over ${vocabSize} tokens`;
+      const { host, device } = batches({ distribution, vocabSize });
+      const [onHost, there] = [host, device].map((batch) => ({
+        ...lossArgs(batch),
+        attributes: { ...ATTRIBUTES, ...attributes },
+        perceptionWeights: Float64Array.from(batch.responseMask, (_, row) => (row % 4) / 10),
+      })) as [PapoLossArgs, PapoLossArgs];
+      const [expected, actual] = [papoLoss(onHost), papoLoss(there)];
+      closeLines(t, what, TERMS, actual.terms, expected.terms);
+      closeGradients(t, what, there.gradLogits, onHost.gradLogits as Tensor);
+      closeGradients(t, what, there.gradMaskedLogits, onHost.gradMaskedLogits as Tensor);
+    }
+  });
+}
+
 test("one set of logits needs no other, and a row that does not count gets zeros", (t) => {
   const { host, device } = batches({ vocabSize: 33 });
   const [expected, actual] = [host, device].map((batch) => {
