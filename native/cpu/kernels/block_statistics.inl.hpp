@@ -90,6 +90,8 @@ inline BlockStatistics block_statistics(const T* p, const T* q, std::size_t coun
     constexpr bool kEvenOdd = kPairsEvenOdd<T>;
     std::size_t i = begin;
     for (const std::size_t pairs = end_of_pairs(begin, end); i < pairs; i += 2 * Vec::kWidth) {
+      fetch_ahead(p + i);
+      if constexpr (kMasked) fetch_ahead(q + i);
       const Pair x_p = load_pair<kEvenOdd>(p + i);
       const Pair x_q = kMasked ? load_pair<kEvenOdd>(q + i) : x_p;
       take(x_p.first, x_q.first);

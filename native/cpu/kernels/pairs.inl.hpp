@@ -28,6 +28,18 @@ inline Pair load_pair(const T* from) {
   }
 }
 
+/// Bytes ahead of the walk down that it asks for: beyond the page that the hardware looks after by itself.
+inline constexpr std::size_t kAhead = 4096;
+
+/// Asks for what lies `kAhead` beyond a pair.
+template <typename T>
+inline void fetch_ahead(const T* pair) {
+  constexpr std::size_t kLine = 64;
+  const char* from = reinterpret_cast<const char*>(pair) + kAhead;
+  for (std::size_t byte = 0; byte < 2 * Vec::kWidth * sizeof(T); byte += kLine)
+    __builtin_prefetch(from + byte);
+}
+
 /// How gradients are written.
 enum class Store {
   plain,
