@@ -366,8 +366,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE(
-    "gradients have the same bits streamed, in step with the next row and row by row") {
+TEST_CASE("gradients have the same bits streamed, in step with the next row and row by row") {
   // Large enough to be streamed and to be walked in step, at a pitch and an address that no vector likes.
   constexpr std::size_t kRows = 24, kVocab = 100003, kPitch = kVocab + 13, kStart = 3;
   constexpr float kUntouched = 7.25F;

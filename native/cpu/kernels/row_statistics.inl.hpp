@@ -2,8 +2,8 @@
 //
 // Blocks are tried in the plain form, relative to the references found so far. Where that could not hold a block, the
 // references move up to its maximum and it is done again, or it is done again in the careful form. On rows
-// of ordinary logits neither happens. A row that keeps climbing is looked at before each block instead of after it,
-// a row that keeps having infinities is walked carefully, until the next block that needs neither.
+// of ordinary logits neither happens. A row that keeps climbing has its references moved to the end of each block before
+// that is tried, a row that keeps having infinities is walked carefully, until the next block that needs neither.
 // The chosen token stays out of all this: it is added at the end.
 
 /// Columns [begin, end) of a row; empty unless begin < end.
@@ -42,7 +42,7 @@ class StatisticsWalk {
   void add_block(const Block<T>& block) {
     // The padded end of a row holds infinities.
     if (block.columns != block.count) careful_ = true;
-    if (climbing_) climbing_ = raise_references(block);
+    if (climbing_) climbing_ = raise_references(block.offset == 0 ? block : end_of(block));
     BlockStatistics statistics = attempt(block);
     if (statistics.high && raise_references(block)) {
       climbing_ = true;
@@ -73,6 +73,13 @@ class StatisticsWalk {
                                : whole;
     return (careful_ ? block_statistics<T, kMasked, false, true> : plainly_)(
         block.p, block.q, block.count, inverse_temperature_, state.reference_p, state.reference_q);
+  }
+
+  /// The last vector of a block: where a row climbs, about its maximum, for a look at hardly any memory.
+  static Block<T> end_of(const Block<T>& block) {
+    const std::size_t before = block.count - Vec::kWidth;
+    return {block.p + before, kMasked ? block.q + before : nullptr, Vec::kWidth, block.offset,
+            Vec::kWidth};
   }
 
   /// Moves the references up to the block's maxima, if those lie more than kHeadroom above; true if it did.
