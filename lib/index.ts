@@ -108,6 +108,7 @@ export type { KlEstimator, SampledKlEstimator } from "./ops/token-objective.js";
 // Objectives: by name, step by step, and as data.
 
 export type { Batch, LogitsBatch, LogProbsBatch, RowBlocksBatch } from "./objective/batch.js";
+export type { BoundEvaluation } from "./objective/bound.js";
 export {
   type ClipOptions,
   type EntropyOptions,
@@ -129,6 +130,9 @@ export type {
 export type { Metrics } from "./objective/metrics.js";
 export { Objective } from "./objective/objective.js";
 export type {
+  BindOptions,
+  BoundRunAsyncOptions,
+  BoundRunOptions,
   EvaluateAsyncOptions,
   EvaluateOptions,
   PlanChoice,

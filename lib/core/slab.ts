@@ -21,6 +21,8 @@ interface Slab {
 
 let slab: Slab | undefined;
 let used = 0;
+/** Those of `OwnSlab`. */
+const ownSlabs = new WeakMap<ArrayBufferLike, Slab>();
 
 /** A zero-filled array that never leaves the library; throws ERR_OUT_OF_MEMORY where there is no room for it. */
 export function innerArray(dtype: "float64", length: number): Float64Array;
@@ -49,7 +51,41 @@ export function placeOf(array: Float64Array | Int32Array): {
   readonly data: Float64Array | Int32Array;
   readonly byteOffset: number;
 } {
-  if (array.buffer !== slab?.buffer) return { data: array, byteOffset: 0 };
-  const data = array instanceof Int32Array ? slab.int32 : slab.float64;
+  const { buffer } = array;
+  const found = buffer === slab?.buffer ? slab : ownSlabs.get(buffer);
+  if (found === undefined) return { data: array, byteOffset: 0 };
+  const data = array instanceof Int32Array ? found.int32 : found.float64;
   return { data, byteOffset: array.byteOffset };
+}
+
+/**
+ * A buffer for the arrays of one call that is made again and again, of whatever length: they stay side by side as long
+ * as it is made. Like `innerArray`'s they must never leave the library.
+ */
+export class OwnSlab {
+  readonly #slab: Slab;
+  /** Elements of 8 bytes that were given out from the front, and of 4 bytes from the back. */
+  #front = 0;
+  #back = 0;
+
+  /** Room for so many numbers of each dtype. Throws ERR_OUT_OF_MEMORY. */
+  constructor(float64s: number, int32s: number) {
+    const float64 = allocate("float64", float64s + Math.ceil(int32s / 2));
+    const buffer = float64.buffer as ArrayBuffer;
+    this.#slab = { buffer, float64, int32: new Int32Array(buffer) };
+    ownSlabs.set(buffer, this.#slab);
+  }
+
+  float64(length: number): Float64Array {
+    const begin = this.#front;
+    this.#front += length;
+    return this.#slab.float64.subarray(begin, this.#front);
+  }
+
+  int32(length: number): Int32Array {
+    const { int32 } = this.#slab;
+    this.#back += length;
+    const begin = int32.length - this.#back;
+    return int32.subarray(begin, begin + length);
+  }
 }

@@ -31,8 +31,13 @@ export function numbersAt(
   if (known) return known;
   const coefficients = coefficientsAt(where, spec, step);
   const numbers = { coefficients, attributes: attributesOf(spec, coefficients) };
-  if (!KEYS.some((key) => isScheduled(spec[key]))) constantNumbers.set(spec, numbers);
+  if (isConstant(spec)) constantNumbers.set(spec, numbers);
   return numbers;
+}
+
+/** Whether the numbers are the same at every step. */
+export function isConstant(spec: ObjectiveSpec): boolean {
+  return !KEYS.some((key) => isScheduled(spec[key]));
 }
 
 const KEYS = ["refKlCoef", "perceptionKlCoef", "entropyCoef", "maskedEntropyCoef"] as const;

@@ -1,5 +1,5 @@
 /** An objective: a spec that evaluates batches to loss, gradients and metrics. */
-import { PapoError } from "../core/errors.js";
+import { expected, PapoError } from "../core/errors.js";
 import { checkLogits } from "../functional/logits.js";
 import {
   type Batch,
@@ -9,13 +9,16 @@ import {
   readBlocksBatch,
   tokenRowData,
 } from "./batch.js";
+import { BoundEvaluation } from "./bound.js";
 import type { Evaluation } from "./evaluation.js";
 import { evaluateLogProbs } from "./log-prob-form.js";
 import {
+  type BindOptions,
   type EvaluateAsyncOptions,
   type EvaluateOptions,
   type ResolvedOptions,
   type RowBlockOptions,
+  readBindOptions,
   readBlockOptions,
   readEvaluateOptions,
   resolveOptions,
@@ -101,6 +104,29 @@ export class Objective {
     const { given, shape } = readBlocksBatch(where, batch);
     const data = tokenRowData(where, given, shape);
     return new RowBlockEvaluation("RowBlockEvaluation", this.spec, data, given.vocabSize, resolved);
+  }
+
+  /**
+   * Binds the memory of a batch of logits: everything that does not change from step to step is checked here, once, and
+   * a run costs little more than its arithmetic. Gradients go where `options` say, or into memory that is made here.
+   *
+   * Runs read the batch as it is at the time, so a trainer fills the same arrays at every step. With `inPlace` a run
+   * consumes the logits: fill them again before the next.
+   *
+   * @param batch    logits, and one number per token in any form; Float64Array and Int32Array are read fastest
+   * @param options  `gradsZeroed` is given for every run; the rows of a mask that changes are cleared all the same
+   * @throws PapoError as `evaluate`
+   */
+  bind(batch: LogitsBatch, options: BindOptions = {}): BoundEvaluation {
+    const where = "Objective.bind";
+    const said = readBindOptions(where, options);
+    const resolved = resolveOptions(where, said);
+    const given = readBatch(where, batch);
+    if ("logProbs" in given) {
+      throw expected("ERR_UNSUPPORTED", where, "a batch with logits", "one of log-probs");
+    }
+    checkLogits(where, given.logits, given.maskedLogits);
+    return new BoundEvaluation(where, this.spec, given, said, resolved);
   }
 
   /** A batch of logits is one block of all its rows. */

@@ -60,6 +60,23 @@ export interface EvaluateAsyncOptions extends EvaluateOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of `bind`: those of `evaluate`, but for the step, which is each run's own, and for ways to compute. */
+export type BindOptions = Omit<EvaluateOptions, "step" | "onInvalid" | "plan" | "seed">;
+
+/** Options of one run of a bound evaluation. */
+export interface BoundRunOptions extends Pick<RowBlockOptions, "step"> {
+  /** In place of that of `bind`, in this run. */
+  readonly gradScale?: number | undefined;
+  /** In place of those of `bind`, in this run. */
+  readonly denominators?: Denominators | undefined;
+}
+
+/** Options of one run off the event loop. */
+export interface BoundRunAsyncOptions extends BoundRunOptions {
+  /** An abort stops at the next block of rows and rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** RowBlockOptions with every default filled in. */
 export interface ResolvedOptions {
   readonly gradients: boolean;
@@ -103,6 +120,36 @@ export function readEvaluateOptions(
   return given;
 }
 
+const BIND_KEYS = [
+  "gradients",
+  "gradDType",
+  "gradScale",
+  "denominators",
+  "perToken",
+  ...MEMORY_KEYS,
+] as const;
+
+/** The options of `bind`. */
+export function readBindOptions(where: string, options: BindOptions): BindOptions {
+  return readOptions(where, options, BIND_KEYS);
+}
+
+const RUN_KEYS = ["step", "gradScale", "denominators"] as const;
+
+/** The options of a run, its numbers checked, and of `runAsync`, with `signal`. */
+export function readRunOptions(
+  where: string,
+  options: BoundRunAsyncOptions,
+  more: readonly "signal"[] = [],
+): BoundRunAsyncOptions {
+  const given = readOptions(where, options, [...RUN_KEYS, ...more]);
+  const { step, gradScale, signal } = given;
+  if (step !== undefined) checkStep(where, step);
+  if (gradScale !== undefined) checkGradScale(where, gradScale);
+  checkSignal(where, signal);
+  return given;
+}
+
 /**
  * Checks options that were read already and fills in defaults.
  *
@@ -110,9 +157,7 @@ export function readEvaluateOptions(
  */
 export function resolveOptions(where: string, options: RowBlockOptions): ResolvedOptions {
   const { gradScale = 1, gradDType, step, seed, denominators = {} } = options;
-  if (typeof gradScale !== "number" || !Number.isFinite(gradScale)) {
-    throw expected("ERR_RANGE", where, "gradScale to be a finite number", describe(gradScale));
-  }
+  checkGradScale(where, gradScale);
   checkGradDType(where, gradDType);
   if (step !== undefined) checkStep(where, step);
   if (seed !== undefined) checkSeed(where, seed);
@@ -127,6 +172,11 @@ export function resolveOptions(where: string, options: RowBlockOptions): Resolve
     plan: word(where, "plan", options.plan, ["auto", "fused", "composed"]),
     seed,
   };
+}
+
+function checkGradScale(where: string, gradScale: unknown): void {
+  if (typeof gradScale === "number" && Number.isFinite(gradScale)) return;
+  throw expected("ERR_RANGE", where, "gradScale to be a finite number", describe(gradScale));
 }
 
 /** One of a few words, the first of which is the default. */

@@ -1,7 +1,7 @@
 /** The op `papo_loss`: statistics, objective and gradients in one pass over the logits. */
 import type { Tensor } from "../tensor/tensor.js";
 import { innerLines, linesTensor, STATISTICS, TERMS } from "./lines.js";
-import { type OpCall, rowsTensor, runOp, runOpAsync } from "./run-op.js";
+import { type OpCall, RepeatedOp, rowsTensor, runOp, runOpAsync } from "./run-op.js";
 import type { ObjectiveRows } from "./token-objective.js";
 import type { TokenLogits } from "./token-stats.js";
 
@@ -39,11 +39,20 @@ export async function papoLossAsync(
   return result;
 }
 
+/** The same op for memory that stays where it is, `result` too; what is in it is read at each run. */
+export function repeatedPapoLoss(args: PapoLossArgs, result: PapoLossResult): RepeatedOp {
+  return new RepeatedOp(callOf(args, result));
+}
+
 function prepare(args: PapoLossArgs): { call: OpCall; result: PapoLossResult } {
-  const { where, temperature, gradScale, gradsZeroed = false, attributes } = args;
   const { rows } = args.logits;
   const result = { statistics: innerLines(STATISTICS, rows), terms: innerLines(TERMS, rows) };
-  const call = {
+  return { call: callOf(args, result), result };
+}
+
+function callOf(args: PapoLossArgs, result: PapoLossResult): OpCall {
+  const { where, temperature, gradScale, gradsZeroed = false, attributes } = args;
+  return {
     op: "papoLoss",
     where,
     inputs: {
@@ -67,5 +76,4 @@ function prepare(args: PapoLossArgs): { call: OpCall; result: PapoLossResult } {
     },
     attributes: { temperature, gradScale, gradsZeroed, ...attributes },
   };
-  return { call, result };
 }

@@ -8,6 +8,7 @@ import {
 } from "../addon/binding.js";
 import { binding } from "../addon/load.js";
 import { papoErrorOf } from "../addon/native-error.js";
+import type { CudaDevice } from "../core/device.js";
 import { DTYPES } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { placeOf } from "../core/slab.js";
@@ -30,12 +31,7 @@ export interface OpCall {
 
 /** Runs an op on this thread (and the pool's), or on the device its tensors lie on; it has finished when this returns. */
 export function runOp(call: OpCall): void {
-  const { index, numbers, stream, memory } = packed(call);
-  try {
-    binding().run(index, numbers, stream, ...memory);
-  } catch (error) {
-    throw papoErrorOf(call.where, error);
-  }
+  runPacked(call.where, packed(call));
 }
 
 /**
@@ -45,7 +41,69 @@ export function runOp(call: OpCall): void {
  */
 export async function runOpAsync(call: OpCall, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
-  const { index, numbers, stream, memory } = packed(call);
+  await runPackedAsync(call.where, packed(call), signal);
+}
+
+/**
+ * An op that is run again and again on tensors that stay where they are: packed once, and then at the price of the call
+ * of the addon alone, which looks every time whether the memory is still there.
+ */
+export class RepeatedOp {
+  readonly #attributes: readonly Attribute[];
+  readonly #packed: PackedCall;
+  readonly #device: CudaDevice | undefined;
+
+  constructor(call: OpCall) {
+    const { tensors, attributes } = opNamed(call);
+    const { inputs, outputs } = call;
+    const devices = tensors.map(({ name, isInput }) => (isInput ? inputs : outputs)[name]?.device);
+    this.#device = devices.find((device) => device !== undefined && device !== "cpu") as
+      | CudaDevice
+      | undefined;
+    this.#attributes = attributes;
+    const once = packed(call);
+    this.#packed = { ...once, numbers: once.numbers.slice() };
+  }
+
+  /** Changes attributes from the next run on; those that are not said stay as they are. */
+  set(where: string, attributes: Attributes): void {
+    const { numbers } = this.#packed;
+    const first = numbers.length - this.#attributes.length;
+    this.#attributes.forEach((attribute, i) => {
+      const value = attributes[attribute.name];
+      if (value !== undefined) numbers[first + i] = numberOf(where, attribute, value);
+    });
+  }
+
+  run(where: string): void {
+    runPacked(where, this.#current(where));
+  }
+
+  /** As `runOpAsync`. */
+  runAsync(where: string, signal?: AbortSignal): Promise<void> {
+    return runPackedAsync(where, this.#current(where), signal);
+  }
+
+  /** In the stream that is in force now. */
+  #current(where: string): PackedCall {
+    const device = this.#device;
+    return device ? { ...this.#packed, stream: nativeStream(where, device) } : this.#packed;
+  }
+}
+
+function runPacked(where: string, { index, numbers, stream, memory }: PackedCall): void {
+  try {
+    binding().run(index, numbers, stream, ...memory);
+  } catch (error) {
+    throw papoErrorOf(where, error);
+  }
+}
+
+async function runPackedAsync(
+  where: string,
+  { index, numbers, stream, memory }: PackedCall,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const cancel = signal && new Int32Array(1);
   const onAbort = () => cancel?.fill(1);
   signal?.addEventListener("abort", onAbort, { once: true });
@@ -53,7 +111,7 @@ export async function runOpAsync(call: OpCall, signal?: AbortSignal): Promise<vo
     await binding().runAsync(index, numbers, stream, cancel, ...memory);
   } catch (error) {
     signal?.throwIfAborted();
-    throw papoErrorOf(call.where, error);
+    throw papoErrorOf(where, error);
   } finally {
     signal?.removeEventListener("abort", onAbort);
   }
@@ -124,8 +182,16 @@ function opOf(
   return { index, tensors, attributes, numbers };
 }
 
-/** The call as it crosses the bridge; its numbers are good until the next call is packed. */
-function packed(call: OpCall) {
+/** A call as it crosses the bridge; see `Binding.run`. */
+interface PackedCall {
+  readonly index: number;
+  readonly numbers: Float64Array;
+  readonly stream: NativeStream | undefined;
+  readonly memory: readonly NativeMemory[];
+}
+
+/** Packs a call; its numbers are good until the next one is packed. */
+function packed(call: OpCall): PackedCall {
   const { where, inputs, outputs } = call;
   const { index, tensors, attributes, numbers } = opNamed(call);
   const memory: NativeMemory[] = [];
