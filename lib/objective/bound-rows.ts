@@ -13,8 +13,6 @@ import { type Layout, layoutOf } from "../functional/layout.js";
 import { STATISTICS, TERMS } from "../ops/lines.js";
 import { type LogitsBatch, type TokenRowData, tokenRowData } from "./batch.js";
 
-const NUMBERS = ["oldLogProbs", "refLogProbs", "maskedLogProbs"] as const;
-
 /**
  * What is copied is neither written nor moved by anybody while a run is under way, on whatever thread, so what was
  * checked is what is used. Which inputs there are, and how many rows, is settled when it is made; their numbers are
@@ -44,8 +42,8 @@ export class BoundRows implements TokenRowData {
     this.#batch = batch;
     this.#layout = data.layout;
     this.shape = data.shape;
-    const lines = STATISTICS.length + TERMS.length + 3 + NUMBERS.length;
-    const slab = new OwnSlab(lines * rows, 2 * rows);
+    // Besides both matrices: two weights, the advantages, and three kinds of log-probs.
+    const slab = new OwnSlab((STATISTICS.length + TERMS.length + 6) * rows, 2 * rows);
     const copyOf = (values: Float64Array | undefined) => {
       if (values === undefined) return undefined;
       const copy = slab.float64(rows);
@@ -85,14 +83,10 @@ export class BoundRows implements TokenRowData {
     this.#readLayout(where);
     this.#readMask(where);
     this.#readTokenIds(where);
-    for (const name of NUMBERS) {
-      const values = this[name];
-      const source = batch[name];
-      if (values === undefined || source === undefined) continue;
-      if (!copyNumbers(where, name, source, values)) {
-        values.set(numberRows(where, name, source, values.length));
-      }
-    }
+    // One by one: a loop over their names would look each of them up by its name.
+    readNumbers(where, "oldLogProbs", batch.oldLogProbs, this.oldLogProbs);
+    readNumbers(where, "refLogProbs", batch.refLogProbs, this.refLogProbs);
+    readNumbers(where, "maskedLogProbs", batch.maskedLogProbs, this.maskedLogProbs);
     const { advantages } = this;
     if (!copyNumbers(where, "advantages", batch.advantages, advantages)) {
       advantages.set(advantageRows(where, batch.advantages, this.#layout));
@@ -134,6 +128,17 @@ export class BoundRows implements TokenRowData {
       tokenIds[row] = mask !== undefined && mask[row] === 0 ? 0 : (source[row] as number);
     }
   }
+}
+
+function readNumbers(
+  where: string,
+  name: string,
+  source: NumbersInput | undefined,
+  values: Float64Array | undefined,
+): void {
+  if (source === undefined || values === undefined) return;
+  if (copyNumbers(where, name, source, values)) return;
+  values.set(numberRows(where, name, source, values.length));
 }
 
 /** Copies a Float64Array of as many numbers; anything else is left to the general reader. */

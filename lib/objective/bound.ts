@@ -26,6 +26,8 @@ import { objectiveWeights } from "./weights.js";
 /** No version of the rows. */
 const NEVER = -1;
 
+type Gradients = { -readonly [K in "gradLogits" | "gradMaskedLogits"]?: Logits };
+
 interface NamedTensor {
   readonly name: string;
   readonly tensor: Tensor;
@@ -118,8 +120,24 @@ export class BoundEvaluation {
       const { gradScale } = options;
       const { temperature } = spec;
       const { attributes } = this.#numbers ?? numbersAt(where, spec, 0);
-      const args = { ...matrices, ...argumentsOf(rows), where, temperature, gradScale, attributes };
-      this.#op = repeatedPapoLoss(args, rows);
+      this.#op = repeatedPapoLoss(
+        {
+          ...matrices,
+          tokenIds: rows.tokenIds,
+          responseMask: rows.mask,
+          oldLogProbs: rows.oldLogProbs,
+          refLogProbs: rows.refLogProbs,
+          maskedLogProbs: rows.maskedLogProbs,
+          advantages: rows.advantages,
+          weights: rows.weights,
+          entropyWeights: rows.entropyWeights,
+          where,
+          temperature,
+          gradScale,
+          attributes,
+        },
+        rows,
+      );
     } catch (error) {
       disposeAll(memory.fresh);
       throw error;
@@ -185,20 +203,25 @@ export class BoundEvaluation {
       throw expected("ERR_ARGUMENT", where, "the last run to have succeeded", state);
     }
     const rows = this.#rows;
-    const { gradLogits, gradMaskedLogits } = this;
+    const { coefficients, attributes } = this.#last;
+    const gradients: Gradients = {};
+    if (this.gradLogits) gradients.gradLogits = this.gradLogits;
+    if (this.gradMaskedLogits) gradients.gradMaskedLogits = this.gradMaskedLogits;
     return evaluationOf(
       {
-        ...argumentsOf(rows),
-        ...this.#last,
         data: rows,
         mask: rows.mask,
         statistics: rows.statistics,
         terms: rows.terms,
+        weights: rows.weights,
+        entropyWeights: rows.entropyWeights,
+        attributes,
+        coefficients,
         measured: this.#measured,
         skippedRows: undefined,
         perToken,
       },
-      { ...(gradLogits && { gradLogits }), ...(gradMaskedLogits && { gradMaskedLogits }) },
+      gradients,
     );
   }
 
@@ -267,18 +290,4 @@ export class BoundEvaluation {
     const { attributes } = numbers;
     return lossOfTerms(rows.terms, { weights, entropyWeights, attributes });
   }
-}
-
-/** The [rows] data by the names that the op has for them. */
-function argumentsOf(rows: BoundRows) {
-  return {
-    tokenIds: rows.tokenIds,
-    responseMask: rows.mask,
-    oldLogProbs: rows.oldLogProbs,
-    refLogProbs: rows.refLogProbs,
-    maskedLogProbs: rows.maskedLogProbs,
-    advantages: rows.advantages,
-    weights: rows.weights,
-    entropyWeights: rows.entropyWeights,
-  };
 }
