@@ -24,6 +24,7 @@ export class BoundRows implements TokenRowData {
   readonly tokenIds: Int32Array;
   readonly oldLogProbs: Float64Array | undefined;
   readonly refLogProbs: Float64Array | undefined;
+  readonly rolloutLogProbs: Float64Array | undefined;
   readonly maskedLogProbs: Float64Array | undefined;
   readonly advantages: Float64Array;
   /** For the op and the weights, filled by others. */
@@ -42,8 +43,8 @@ export class BoundRows implements TokenRowData {
     this.#batch = batch;
     this.#layout = data.layout;
     this.shape = data.shape;
-    // Besides both matrices: two weights, the advantages, and three kinds of log-probs.
-    const slab = new OwnSlab((STATISTICS.length + TERMS.length + 6) * rows, 2 * rows);
+    // Besides both matrices: two weights, the advantages, and four kinds of log-probs.
+    const slab = new OwnSlab((STATISTICS.length + TERMS.length + 7) * rows, 2 * rows);
     const copyOf = (values: Float64Array | undefined) => {
       if (values === undefined) return undefined;
       const copy = slab.float64(rows);
@@ -57,6 +58,7 @@ export class BoundRows implements TokenRowData {
     this.advantages = copyOf(data.advantages) as Float64Array;
     this.oldLogProbs = copyOf(data.oldLogProbs);
     this.refLogProbs = copyOf(data.refLogProbs);
+    this.rolloutLogProbs = copyOf(data.rolloutLogProbs);
     this.maskedLogProbs = copyOf(data.maskedLogProbs);
     this.tokenIds = slab.int32(rows);
     this.tokenIds.set(data.tokenIds);
@@ -86,6 +88,7 @@ export class BoundRows implements TokenRowData {
     // One by one: a loop over their names would look each of them up by its name.
     readNumbers(where, "oldLogProbs", batch.oldLogProbs, this.oldLogProbs);
     readNumbers(where, "refLogProbs", batch.refLogProbs, this.refLogProbs);
+    readNumbers(where, "rolloutLogProbs", batch.rolloutLogProbs, this.rolloutLogProbs);
     readNumbers(where, "maskedLogProbs", batch.maskedLogProbs, this.maskedLogProbs);
     const { advantages } = this;
     if (!copyNumbers(where, "advantages", batch.advantages, advantages)) {

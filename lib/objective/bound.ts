@@ -213,6 +213,7 @@ export class BoundEvaluation {
         mask: rows.mask,
         statistics: rows.statistics,
         terms: rows.terms,
+        ratios: undefined,
         weights: rows.weights,
         entropyWeights: rows.entropyWeights,
         attributes,

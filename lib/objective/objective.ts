@@ -10,6 +10,7 @@ import {
   tokenRowData,
 } from "./batch.js";
 import { BoundEvaluation } from "./bound.js";
+import { composedBecause } from "./demands.js";
 import type { Evaluation } from "./evaluation.js";
 import { evaluateLogProbs } from "./log-prob-form.js";
 import {
@@ -110,6 +111,8 @@ export class Objective {
    * Binds the memory of a batch of logits: everything that does not change from step to step is checked here, once, and
    * a run costs little more than its arithmetic. Gradients go where `options` say, or into memory that is made here.
    *
+   * Only for objectives that the fused op computes: a surrogate other than "ppo-clip" is refused (ERR_UNSUPPORTED).
+   *
    * Runs read the batch as it is at the time, so a trainer fills the same arrays at every step. With `inPlace` a run
    * consumes the logits: fill them again before the next.
    *
@@ -124,6 +127,11 @@ export class Objective {
     const given = readBatch(where, batch);
     if ("logProbs" in given) {
       throw expected("ERR_UNSUPPORTED", where, "a batch with logits", "one of log-probs");
+    }
+    const because = composedBecause(this.spec);
+    if (because !== undefined) {
+      const what = "an objective that one op computes (evaluate takes every objective)";
+      throw expected("ERR_UNSUPPORTED", where, what, because);
     }
     checkLogits(where, given.logits, given.maskedLogits);
     return new BoundEvaluation(where, this.spec, given, said, resolved);
