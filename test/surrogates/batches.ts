@@ -115,3 +115,19 @@ export function randomBatch(seed: number, options: RandomBatchOptions = {}): Tok
     clip: { low: 0.2, high: 0.28, dual },
   });
 }
+
+/** Sequences first … end − 1 of a batch, as a batch of their own. */
+export function sequencesOf(batch: Tokens, first: number, end: number): Tokens {
+  const offsets = batch.offsets.slice(first, end + 1);
+  const [from, to] = [offsets[0] as number, offsets.at(-1) as number];
+  return {
+    ...batch,
+    offsets: offsets.map((offset) => offset - from),
+    mask: batch.mask?.slice(from, to),
+    logProbs: batch.logProbs.slice(from, to),
+    oldLogProbs: batch.oldLogProbs.slice(from, to),
+    rolloutLogProbs: batch.rolloutLogProbs?.slice(from, to),
+    advantages: batch.advantages.slice(from, to),
+    weights: batch.weights.slice(from, to),
+  };
+}

@@ -2,7 +2,7 @@
 import test from "ava";
 import { describeSurrogates, parametersOf } from "../../lib/surrogates/describe.js";
 import { findSurrogate, SURROGATES, type SurrogateSpec } from "../../lib/surrogates/table.js";
-import { evaluate, randomBatch, type Tokens } from "./batches.js";
+import { evaluate, randomBatch, sequencesOf, type Tokens } from "./batches.js";
 
 test("the table holds every surrogate once", (t) => {
   const kinds = SURROGATES.map(({ kind }) => kind);
@@ -64,6 +64,25 @@ for (const definition of SURROGATES) {
     const expected = { token: [], sequence: ["sequence"], batch: ["batch", "sequence"] };
     t.deepEqual([...reached].sort(), expected[scope]);
   });
+
+  if (scope !== "batch") {
+    test(`${kind}: a batch in parts, cut between sequences, gives the same to the bit`, (t) => {
+      for (let seed = 0; seed < 5; seed++) {
+        const batch = randomBatch(seed, { drift: 1 });
+        const whole = evaluate(kind, batch);
+        const parts = [0, 1, 4].map((first, i, all) =>
+          evaluate(kind, sequencesOf(batch, first, all[i + 1] ?? batch.offsets.length - 1)),
+        );
+        for (const line of ["values", "slopes", "ratios", "clips"] as const) {
+          t.deepEqual(
+            parts.flatMap((part) => [...part[line]]),
+            [...whole[line]],
+            line,
+          );
+        }
+      }
+    });
+  }
 
   test(`${kind}: it reads the log-probs that it says it reads, and no others`, (t) => {
     const batch = randomBatch(3, { drift: 1 });
