@@ -14,8 +14,8 @@ import { assertClose, compare } from "../support/close.js";
 
 /** Logits of the policy, the other policy and the one that sampled; all exact in float32. */
 const LOGITS = [2, 1, 0, -1, 0.5];
-const OTHER = [0.5, 1.5, 0, -0.5, -1];
-const SAMPLER = [1, 1.25, -0.5, 0.25, 1];
+const OTHER = [0.25, 1.5, 0.75, -0.5, -1];
+const SAMPLER = [0.5, 1.25, -0.5, 0.75, 1];
 const TOKENS = [...LOGITS.keys()];
 
 /** float32 exponentials on the way through the logits. */
@@ -211,13 +211,18 @@ for (const [estimator, cells] of KL_TABLE) {
 
   test(`${estimator} off policy: expected value ${offValue}, gradient ${offGradient}`, (t) => {
     const expected = expectation(SAMPLER, options, -1);
-    if (offValue === "biased") t.true(farFrom(expected.value, exactKl));
+    const wantedValue = valueOfCell(value, LOGITS);
+    const wantedGradient = gradientOf(gradient, LOGITS, "logits");
+    // Biased: not even what it is on policy.
+    if (offValue === "biased") t.true(farFrom(expected.value, wantedValue));
     else assertClose(t, "value", expected.value, valueOfCell(offValue, SAMPLER), CLOSE);
-    if (offGradient === "biased") t.true(farFrom(expected.logits, exactGradient));
+    if (offGradient === "biased") t.true(farFrom(expected.logits, wantedGradient));
     else {
-      const wanted = gradientOf(offGradient, SAMPLER, "logits");
-      assertClose(t, "gradient", expected.logits, wanted, CLOSE);
+      const off = gradientOf(offGradient, SAMPLER, "logits");
+      assertClose(t, "gradient", expected.logits, off, CLOSE);
     }
+    t.is(farFrom(expected.value, exactKl), offValue !== "KL(π ‖ other)");
+    t.is(farFrom(expected.logits, exactGradient), offGradient !== "∇ KL(π ‖ other)");
   });
 }
 
@@ -254,6 +259,31 @@ for (const [name, [value = "", gradient = "", offValue = "", offGradient = ""]] 
     });
   }
 }
+
+test("a limit that binds is a bias of the value, and takes its tokens out of the gradient", (t) => {
+  const k3 = { perceptionKlCoef: 1, perceptionKlEstimator: "k3" } as const;
+  const [p, q] = [softmax(LOGITS), softmax(OTHER)];
+  const k3At = (v: number): number => {
+    const x = -logRatio(p, q, v);
+    return Math.expm1(x) - x;
+  };
+  const limit = 0.5;
+  const bound = TOKENS.filter((v) => k3At(v) > limit);
+  t.true(bound.length > 0 && bound.length < TOKENS.length);
+  const limited = expectation(LOGITS, { ...k3, klLimit: limit }, -1);
+  assertClose(
+    t,
+    "value",
+    limited.value,
+    sum((v) => at(p, v) * Math.min(k3At(v), limit)),
+    CLOSE,
+  );
+  // Free tokens keep (π − other) ∇ log π.
+  const weights = TOKENS.map((v) => (bound.includes(v) ? 0 : at(p, v) - at(q, v)));
+  const total = sum((v) => at(weights, v));
+  const wanted = TOKENS.map((v) => at(weights, v) - at(p, v) * total);
+  assertClose(t, "gradient", limited.logits, wanted, CLOSE);
+});
 
 test("exact and exact-reverse are their divergence from every token, with its gradient in both logits", (t) => {
   for (const [estimator, cell] of [
