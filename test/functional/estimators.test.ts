@@ -15,7 +15,7 @@ import { assertClose, compare } from "../support/close.js";
 /** Logits of the policy, the other policy and the one that sampled; all exact in float32. */
 const LOGITS = [2, 1, 0, -1, 0.5];
 const OTHER = [0.25, 1.5, 0.75, -0.5, -1];
-const SAMPLER = [0.5, 1.25, -0.5, 0.75, 1];
+const SAMPLER = [-0.5, 1.5, 1, 0.75, -0.25];
 const TOKENS = [...LOGITS.keys()];
 
 /** float32 exponentials on the way through the logits. */
