@@ -1,5 +1,6 @@
 /** The door: advantages by the name of their estimator. */
 import { readOptions } from "../core/arguments.js";
+import { describe, expected } from "../core/errors.js";
 import type { NumbersInput } from "../functional/inputs.js";
 import { batchOf, type GivenInputs } from "./batch.js";
 import type { AdvantageDefinition } from "./definition.js";
@@ -99,8 +100,8 @@ type AnyDefinition = Pick<AdvantageDefinition, "needs" | "level"> & {
  * - Parameters and their defaults: `ADVANTAGES[kind].parameters`.
  *
  * @param kind  one of `ADVANTAGE_KINDS`
- * @throws PapoError ERR_ARGUMENT, ERR_SHAPE, ERR_RANGE, ERR_DTYPE; ERR_NOT_FINITE for an infinite reward, and for a missing one
- * unless `missing` is "skip"
+ * @throws PapoError ERR_ARGUMENT, ERR_SHAPE, ERR_RANGE, ERR_DTYPE; ERR_NOT_FINITE for an infinite reward, for rewards too
+ * large to be averaged, and for a missing one unless `missing` is "skip"
  * @see ADVANTAGES[kind].source
  */
 export function estimateAdvantages<K extends AdvantageKind>(
@@ -126,6 +127,11 @@ export function estimateAdvantages<K extends AdvantageKind>(
   const missing = wordOf(where, "missing", given.missing ?? "error", MISSING);
   const batch = batchOf(where, given, definition.needs, missing);
   const { advantages, returns } = definition.estimate(batch, parameters);
+  const overflown = advantages.findIndex((advantage) => !Number.isFinite(advantage));
+  if (overflown >= 0) {
+    const received = `${describe(advantages[overflown])} at ${overflown}`;
+    throw expected("ERR_NOT_FINITE", where, "rewards with finite advantages", received);
+  }
   return {
     advantages,
     returns,

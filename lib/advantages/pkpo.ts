@@ -4,9 +4,10 @@ import type { AdvantageDefinition } from "./definition.js";
 import { groupwise, type SmallGroups, smallGroupsParameter } from "./groupwise.js";
 import { maxWeights } from "./max-at-k.js";
 
-export const PKPO_BASELINES: readonly ["loo-minus-one", "loo", "none"] = [
+export const PKPO_BASELINES: readonly ["loo-minus-one", "loo", "leave-two-out", "none"] = [
   "loo-minus-one",
   "loo",
+  "leave-two-out",
   "none",
 ];
 export type PkpoBaseline = (typeof PKPO_BASELINES)[number];
@@ -23,12 +24,14 @@ export const PKPO: AdvantageDefinition<PkpoParameters> = {
   summary:
     "Unbiased reward transformation for pass@k (binary rewards) and max_g@k (any rewards), 1 ≤ k ≤ n.",
   formula:
-    "s_i = Σ_{|I|=k, I∋i} max_I R / C(n, k); loo: s_i − (k / (n−1)) maxAtK(R without i, k); loo-minus-one: s_i − (k / n) maxAtK(R without i, k−1) = (k / n) mean over J (|J|=k−1, i∉J) of max(0, R_i − max_J R)",
-  source: "Pass@K Policy Optimization, arXiv 2505.15201 (s: Eq. 19, loo: 29, loo-minus-one: 33)",
+    "s_i = Σ_{|I|=k, I∋i} max_I R / C(n, k); loo: s_i − (k / (n−1)) maxAtK(R without i, k); loo-minus-one: s_i − (k / n) maxAtK(R without i, k−1) = (k / n) mean over J (|J|=k−1, i∉J) of max(0, R_i − max_J R); leave-two-out: s_i − (k / n) maxAtK(R without i, k) = (k / n) mean over j≠i and J (|J|=k−1, i,j∉J) of max_{J∪i} R − max_{J∪j} R",
+  source:
+    "Pass@K Policy Optimization, arXiv 2505.15201 (s: Eq. 19, loo: 29, loo-minus-one: 33); leave-two-out after arXiv 2606.06080",
   peers: [],
   findings: [
     'The sum of s_i ∇log π over the group estimates the gradient of max_g@k; scale "mean" multiplies by n, for losses that average over sequences.',
-    "loo is not centred: n equal rewards c get −k c / (n (n − 1)). loo-minus-one gives them 0.",
+    "loo is not centred: n equal rewards c get −k c / (n (n − 1)). loo-minus-one and leave-two-out give them 0.",
+    'leave-two-out is loo with its baseline times (n − 1) / n: its advantages sum to 0 in every group, and at k 1 with scale "mean" it is RLOO, so that k may be annealed down to 1.',
     "loo-minus-one is never negative: it pushes no answer down except by normalisation of the policy.",
   ],
   level: "sequence",
@@ -58,7 +61,8 @@ export const PKPO: AdvantageDefinition<PkpoParameters> = {
       const what = 'k of at least 2 for baseline "loo-minus-one"';
       throw expected("ERR_RANGE", batch.where, what, "1");
     }
-    const least = Math.max(baseline === "none" ? 1 : 2, baseline === "loo" ? k + 1 : k);
+    const isBesideSets = baseline === "loo" || baseline === "leave-two-out";
+    const least = Math.max(baseline === "none" ? 1 : 2, isBesideSets ? k + 1 : k);
     const advantages = groupwise(batch, { smallGroups, least }, (rewards) => {
       const order = Int32Array.from(rewards.keys()).sort(
         (a, b) => (rewards[a] as number) - (rewards[b] as number),
@@ -83,6 +87,13 @@ const TRANSFORMATIONS: Record<PkpoBaseline, (g: Float64Array, k: number) => Floa
     const n = g.length;
     const baselines = maximaWithout(g, k);
     return shares(g, k).map((share, i) => share - (k / (n - 1)) * (baselines[i] as number));
+  },
+  "leave-two-out"(g, k) {
+    const n = g.length;
+    // A constant changes nothing here; without it equal rewards leave exactly 0.
+    const above = g.map((reward) => reward - (g[0] as number));
+    const baselines = maximaWithout(above, k);
+    return shares(above, k).map((share, i) => share - (k / n) * (baselines[i] as number));
   },
   // What i adds to the best of k − 1 others, by steps from rank to rank: equal rewards add exactly nothing.
   "loo-minus-one"(g, k) {

@@ -193,6 +193,17 @@ test("an infinite reward is an error, also where missing ones are skipped", (t) 
   }
 });
 
+test("rewards that overflow are an error, not NaN", (t) => {
+  const rewards = [1e308, 1e308, -1e308, -1e308];
+  t.throws(() => estimateAdvantages("dr-grpo", { rewards: [1e308, 1e308, 0], groupSize: 3 }), {
+    message:
+      "[estimateAdvantages] expected rewards with finite advantages, received -Infinity at 0",
+  });
+  t.throws(() => estimateAdvantages("rloo", { rewards, groupSize: 4 }), {
+    code: "ERR_NOT_FINITE",
+  });
+});
+
 test("inputs of skipped sequences are not looked at", (t) => {
   const { advantages } = estimateAdvantages("remax", {
     rewards: [1, null],

@@ -39,6 +39,18 @@ const DEFINITIONS = {
     const baseline = others.reduce((sum, _, j) => sum + DEFINITIONS.none(others, k, j), 0);
     return DEFINITIONS.none(rewards, k, i) - baseline / (n - 1);
   },
+  "leave-two-out"(rewards: readonly number[], k: number, i: number): number {
+    const n = rewards.length;
+    const others = without(rewards, i);
+    const swaps = others.flatMap((other, j) => {
+      const rest = without(others, j);
+      return setsOf(n - 2, k - 1).map((set) => {
+        const beside = set.map((r) => rest[r] as number);
+        return Math.max(rewards[i] as number, ...beside) - Math.max(other, ...beside);
+      });
+    });
+    return ((k / n) * swaps.reduce((sum, swap) => sum + swap, 0)) / swaps.length;
+  },
   "loo-minus-one"(rewards: readonly number[], k: number, i: number): number {
     const share = k / rewards.length;
     return DEFINITIONS.none(rewards, k, i) - share * meanBest(without(rewards, i), k - 1);
@@ -58,7 +70,7 @@ for (const baseline of PKPO_BASELINES) {
     let compared = 0;
     for (const rewards of GROUPS) {
       for (let k = 1; k <= rewards.length; k++) {
-        if (baseline === "loo" && k === rewards.length) continue;
+        if (/^(loo|leave-two-out)$/.test(baseline) && k === rewards.length) continue;
         if (baseline === "loo-minus-one" && k === 1) continue;
         const options = { rewards, groupSize: rewards.length, k, baseline };
         const wanted = rewards.map((_, i) => DEFINITIONS[baseline](rewards, k, i));
@@ -140,8 +152,29 @@ test("equal rewards add exactly nothing to each other; loo is not centred", (t) 
   const rewards = [0.1, 0.1, 0.1, 0.1, 0.1];
   const options = { rewards, groupSize: 5, k: 3 };
   t.deepEqual(estimateAdvantages("pkpo", options).advantages, new Float64Array(5));
+  const centred = estimateAdvantages("pkpo", { ...options, baseline: "leave-two-out" });
+  t.deepEqual(centred.advantages, new Float64Array(5));
   const { advantages } = estimateAdvantages("pkpo", { ...options, baseline: "loo" });
   assertClose(t, "loo", advantages, Array(5).fill((-3 * 0.1) / 20), EXACT);
+});
+
+test("leave-two-out is centred in every group, and RLOO at k 1", (t) => {
+  for (const rewards of GROUPS) {
+    const group = { rewards, groupSize: rewards.length, baseline: "leave-two-out" } as const;
+    for (let k = 1; k < rewards.length; k++) {
+      const { advantages } = estimateAdvantages("pkpo", { ...group, k });
+      assertClose(
+        t,
+        "sum",
+        advantages.reduce((a, b) => a + b, 0),
+        0,
+        EXACT,
+      );
+    }
+    const one = estimateAdvantages("pkpo", { ...group, k: 1, scale: "mean" }).advantages;
+    const { advantages } = estimateAdvantages("rloo", { rewards, groupSize: rewards.length });
+    assertClose(t, "RLOO", one, advantages, EXACT);
+  }
 });
 
 test("maxAtK and passAtK are means over sets", (t) => {
