@@ -9,22 +9,29 @@ const LOGITS_DTYPES: readonly string[] = ["float32", "float16", "bfloat16"] sati
 /**
  * Checks one or two sets of logits: rank 2 or 3, a floating-point dtype of at most 32 bits, equal shape and dtype.
  * Throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE_MISMATCH, ERR_DISPOSED.
+ *
+ * @param name  of the second set in messages
  */
-export function checkLogits(where: string, logits: unknown, maskedLogits?: unknown): void {
+export function checkLogits(
+  where: string,
+  logits: unknown,
+  others?: unknown,
+  name = "maskedLogits",
+): void {
   checkOne(where, "logits", logits);
-  if (maskedLogits === undefined) return;
-  checkOne(where, "maskedLogits", maskedLogits);
-  if (!sameShape(maskedLogits.shape, logits.shape)) {
-    const what = `maskedLogits ${showShape(logits.shape)} to match logits`;
-    throw expected("ERR_SHAPE", where, what, showShape(maskedLogits.shape));
+  if (others === undefined) return;
+  checkOne(where, name, others);
+  if (!sameShape(others.shape, logits.shape)) {
+    const what = `${name} ${showShape(logits.shape)} to match logits`;
+    throw expected("ERR_SHAPE", where, what, showShape(others.shape));
   }
-  if (maskedLogits.dtype !== logits.dtype) {
-    const what = `maskedLogits to hold ${logits.dtype} as logits do`;
-    throw expected("ERR_DTYPE", where, what, maskedLogits.dtype);
+  if (others.dtype !== logits.dtype) {
+    const what = `${name} to hold ${logits.dtype} as logits do`;
+    throw expected("ERR_DTYPE", where, what, others.dtype);
   }
-  if (maskedLogits.device !== logits.device) {
-    const what = `maskedLogits on ${logits.device} as logits are`;
-    throw expected("ERR_DEVICE_MISMATCH", where, what, maskedLogits.device);
+  if (others.device !== logits.device) {
+    const what = `${name} on ${logits.device} as logits are`;
+    throw expected("ERR_DEVICE_MISMATCH", where, what, others.device);
   }
 }
 

@@ -14,6 +14,10 @@ export const REDUCTIONS = [
 ] as const;
 export type Reduction = (typeof REDUCTIONS)[number];
 
+/** Whether a sequence without a counted token is one of those that a mean over sequences divides by (TRL) or not (verl). */
+export const EMPTY_SEQUENCES = ["count", "skip"] as const;
+export type EmptySequences = (typeof EMPTY_SEQUENCES)[number];
+
 /**
  * Counts of the whole batch that a loss is divided by where this call sees only a part of it:
  * a micro-batch, a worker, a block. What is not said is counted here.
@@ -29,6 +33,11 @@ export interface Denominators {
   readonly sequenceTokens?: ArrayLike<number>;
   /** Workers whose gradients will be averaged: weights are multiplied by it. */
   readonly worldSize?: number;
+  /** Of an objective whose policyTokenMask or perceptionTokenMask divides by "kept": kept tokens of the whole batch. */
+  readonly policyTokens?: number;
+  readonly perceptionTokens?: number;
+  /** Of an objective's sftCoef: counted tokens of correct sequences, in the whole batch. */
+  readonly correctTokens?: number;
 }
 
 /**
@@ -36,7 +45,8 @@ export interface Denominators {
  *
  * With len_s the counted tokens of sequence s:
  * token-mean 1/(tokens + ε) · seq-mean-token-mean 1/(sequences · (len_s + ε)) · seq-mean-token-sum 1/sequences ·
- * seq-mean-token-sum-norm 1/(sequences · maxLength) · sum 1. An empty sequence adds 0 and is still one of `sequences`.
+ * seq-mean-token-sum-norm 1/(sequences · maxLength) · sum 1. An empty sequence adds 0 and is still one of `sequences`,
+ * unless `emptySequences` is "skip" or `denominators` count them otherwise.
  *
  * @param epsilon  added to a count of tokens, ≥ 0
  * @throws PapoError ERR_ARGUMENT, ERR_RANGE, ERR_SHAPE
@@ -48,13 +58,16 @@ export function rowWeights(
   reduction: Reduction,
   denominators: Denominators = {},
   epsilon = 1e-8,
+  emptySequences: EmptySequences = "count",
 ): Float64Array {
   const counts = countsOf(layout, responseMask);
   const given = readDenominators(where, denominators);
   checkDenominators(where, given, layout, counts);
   checkCount(where, "denominatorEpsilon", epsilon, false);
   const weights = innerArray("float64", layout.rows);
-  const ofSequence = sequenceWeight(where, layout, counts, reduction, given, epsilon);
+  const here = emptySequences === "skip" ? counts.filter((count) => count > 0).length : undefined;
+  const ofAll = { ...given, sequences: given.sequences ?? here ?? layout.sequences };
+  const ofSequence = sequenceWeight(where, layout, counts, reduction, ofAll, epsilon);
   for (let s = 0; s < layout.sequences; s++) {
     if (counts[s] === 0) continue;
     const weight = (given.worldSize ?? 1) * ofSequence(s);
@@ -88,10 +101,10 @@ function sequenceWeight(
   layout: Layout,
   counts: Float64Array,
   reduction: Reduction,
-  denominators: Denominators,
+  denominators: Denominators & { readonly sequences: number },
   epsilon: number,
 ): (s: number) => number {
-  const sequences = denominators.sequences ?? layout.sequences;
+  const { sequences } = denominators;
   switch (reduction) {
     case "token-mean": {
       const tokens = denominators.tokens ?? counts.reduce((sum, count) => sum + count, 0);
@@ -119,7 +132,16 @@ function sequenceWeight(
   }
 }
 
-const KEYS = ["tokens", "sequences", "maxLength", "sequenceTokens", "worldSize"] as const;
+const KEYS = [
+  "tokens",
+  "sequences",
+  "maxLength",
+  "sequenceTokens",
+  "worldSize",
+  "policyTokens",
+  "perceptionTokens",
+  "correctTokens",
+] as const;
 
 /** A copy of the denominators, each read once. */
 export function readDenominators(where: string, denominators: Denominators): Denominators {
@@ -139,6 +161,9 @@ function checkDenominators(
   const positive = counts.some((count) => count > 0);
   for (const key of ["tokens", "sequences", "maxLength"] as const) {
     checkCount(where, `denominators.${key}`, denominators[key], positive);
+  }
+  for (const key of ["policyTokens", "perceptionTokens", "correctTokens"] as const) {
+    checkCount(where, `denominators.${key}`, denominators[key], false);
   }
   const { worldSize, sequenceTokens } = denominators;
   checkCount(where, "denominators.worldSize", worldSize, true);

@@ -13,6 +13,7 @@ import {
   tokenIdRows,
 } from "../functional/inputs.js";
 import { type Layout, layoutOf } from "../functional/layout.js";
+import { checkFinite, checkLogProbs } from "../functional/sequences.js";
 import type { Logits } from "../tensor/tensor.js";
 
 /** What every form of a batch has: [rows], or [sequences, tokens] where the batch is padded. All are constants. */
@@ -25,6 +26,8 @@ export interface RowsInput {
   readonly rolloutLogProbs?: NumbersInput | undefined;
   /** One per row or one per sequence, already normalised. */
   readonly advantages: NumbersInput;
+  /** [sequences] accuracy of each answer, for what an objective weighs by correctness. */
+  readonly accuracies?: NumbersInput | undefined;
   /** 1 (true) where the token counts; every token if absent. Rows with 0 are not read. */
   readonly responseMask?: MaskInput | undefined;
   /** [sequences + 1] row offsets of packed sequences, from 0 to rows. */
@@ -39,6 +42,8 @@ export interface LogitsBatch extends RowsInput {
   readonly maskedLogits?: Logits | undefined;
   /** Instead of `maskedLogits`: log-probs of the sampled tokens on the masked image, nats, constants. */
   readonly maskedLogProbs?: NumbersInput | undefined;
+  /** Of the frozen reference, of the same shape and dtype, instead of `refLogProbs`; constants. */
+  readonly refLogits?: Logits | undefined;
   /** The sampled tokens; anything where the mask is 0. */
   readonly tokenIds: TokenIdsInput;
 }
@@ -55,6 +60,9 @@ export interface LogProbsBatch extends RowsInput {
   readonly kl?: NumbersInput | undefined;
   /** KL(masked policy ‖ policy). */
   readonly reverseKl?: NumbersInput | undefined;
+  /** KL(policy ‖ reference) and KL(reference ‖ policy), for an exact refKlEstimator. */
+  readonly refKl?: NumbersInput | undefined;
+  readonly refReverseKl?: NumbersInput | undefined;
 }
 
 /** The [rows] data of a batch whose logits come in blocks. */
@@ -79,6 +87,8 @@ export interface RowData {
   readonly rolloutLogProbs: Float64Array | undefined;
   readonly maskedLogProbs: Float64Array | undefined;
   readonly advantages: Float64Array;
+  /** [sequences] */
+  readonly accuracies: Float64Array | undefined;
 }
 
 /** The data of a batch that has tokens, as opposed to log-probs. */
@@ -92,12 +102,21 @@ const ROWS_KEYS = [
   "rolloutLogProbs",
   "maskedLogProbs",
   "advantages",
+  "accuracies",
   "responseMask",
   "cuSeqlens",
 ] as const;
-const LOGITS_KEYS = [...ROWS_KEYS, "logits", "maskedLogits", "tokenIds"] as const;
+const LOGITS_KEYS = [...ROWS_KEYS, "logits", "maskedLogits", "refLogits", "tokenIds"] as const;
 const BLOCKS_KEYS = [...ROWS_KEYS, "tokenIds", "vocabSize", "shape"] as const;
-const STATISTICS_KEYS = ["logProbs", "entropy", "maskedEntropy", "kl", "reverseKl"] as const;
+const STATISTICS_KEYS = [
+  "logProbs",
+  "entropy",
+  "maskedEntropy",
+  "kl",
+  "reverseKl",
+  "refKl",
+  "refReverseKl",
+] as const;
 const EITHER_KEYS = [...LOGITS_KEYS, ...STATISTICS_KEYS];
 const LOG_PROBS_KEYS = [...ROWS_KEYS, ...STATISTICS_KEYS] as const;
 
@@ -150,16 +169,31 @@ export function rowData(
   const numbers = (
     name: "oldLogProbs" | "refLogProbs" | "rolloutLogProbs" | "maskedLogProbs",
   ): Float64Array | undefined => optionalNumberRows(where, name, batch[name], rows);
+  const rolloutLogProbs = numbers("rolloutLogProbs");
+  // The ops check what they take; they do not take this.
+  if (rolloutLogProbs) checkLogProbs(where, "rolloutLogProbs", rolloutLogProbs, mask);
   return {
     shape,
     layout,
     mask,
     oldLogProbs: numbers("oldLogProbs"),
     refLogProbs: numbers("refLogProbs"),
-    rolloutLogProbs: numbers("rolloutLogProbs"),
+    rolloutLogProbs,
     maskedLogProbs: numbers("maskedLogProbs"),
     advantages: advantageRows(where, batch.advantages, layout),
+    accuracies: accuraciesOf(where, batch.accuracies, layout),
   };
+}
+
+/** One accuracy per sequence, finite; undefined where there are none. */
+export function accuraciesOf(
+  where: string,
+  value: NumbersInput | undefined,
+  { sequences }: Layout,
+): Float64Array | undefined {
+  const accuracies = optionalNumberRows(where, "accuracies", value, sequences);
+  if (accuracies) checkFinite(where, "accuracies", accuracies, undefined);
+  return accuracies;
 }
 
 /** A batch whose logits come in blocks, each field read once, and its leading shape. */

@@ -11,7 +11,7 @@ import {
 } from "../functional/inputs.js";
 import { type Layout, layoutOf } from "../functional/layout.js";
 import { STATISTICS, TERMS } from "../ops/lines.js";
-import { type LogitsBatch, type TokenRowData, tokenRowData } from "./batch.js";
+import { accuraciesOf, type LogitsBatch, type TokenRowData, tokenRowData } from "./batch.js";
 
 /**
  * What is copied is neither written nor moved by anybody while a run is under way, on whatever thread, so what was
@@ -27,11 +27,14 @@ export class BoundRows implements TokenRowData {
   readonly rolloutLogProbs: Float64Array | undefined;
   readonly maskedLogProbs: Float64Array | undefined;
   readonly advantages: Float64Array;
+  readonly accuracies: Float64Array | undefined;
   /** For the op and the weights, filled by others. */
   readonly statistics: Float64Array;
   readonly terms: Float64Array;
   readonly weights: Float64Array;
   readonly entropyWeights: Float64Array;
+  /** Where the batch has accuracies, by which the perception term may be weighed. */
+  readonly perceptionWeights: Float64Array | undefined;
   readonly #batch: LogitsBatch;
   #layout: Layout;
   #version = 0;
@@ -43,8 +46,8 @@ export class BoundRows implements TokenRowData {
     this.#batch = batch;
     this.#layout = data.layout;
     this.shape = data.shape;
-    // Besides both matrices: two weights, the advantages, and four kinds of log-probs.
-    const slab = new OwnSlab((STATISTICS.length + TERMS.length + 7) * rows, 2 * rows);
+    // Besides both matrices: three weights, the advantages, and four kinds of log-probs.
+    const slab = new OwnSlab((STATISTICS.length + TERMS.length + 8) * rows, 2 * rows);
     const copyOf = (values: Float64Array | undefined) => {
       if (values === undefined) return undefined;
       const copy = slab.float64(rows);
@@ -55,6 +58,8 @@ export class BoundRows implements TokenRowData {
     this.terms = slab.float64(TERMS.length * rows);
     this.weights = slab.float64(rows);
     this.entropyWeights = slab.float64(rows);
+    this.perceptionWeights = data.accuracies && slab.float64(rows);
+    this.accuracies = data.accuracies?.slice();
     this.advantages = copyOf(data.advantages) as Float64Array;
     this.oldLogProbs = copyOf(data.oldLogProbs);
     this.refLogProbs = copyOf(data.refLogProbs);
@@ -70,7 +75,7 @@ export class BoundRows implements TokenRowData {
     return this.#layout;
   }
 
-  /** Another number whenever the mask or the rows of a sequence have changed: what was made of them is stale. */
+  /** Another number whenever the mask, the rows of a sequence or its accuracy have changed: what was made of them is stale. */
   get version(): number {
     return this.#version;
   }
@@ -84,6 +89,7 @@ export class BoundRows implements TokenRowData {
     const batch = this.#batch;
     this.#readLayout(where);
     this.#readMask(where);
+    this.#readAccuracies(where);
     this.#readTokenIds(where);
     // One by one: a loop over their names would look each of them up by its name.
     readNumbers(where, "oldLogProbs", batch.oldLogProbs, this.oldLogProbs);
@@ -116,6 +122,17 @@ export class BoundRows implements TokenRowData {
     if (sameNumbers(now, mask)) return;
     this.#version++;
     mask.set(now);
+  }
+
+  #readAccuracies(where: string): void {
+    const { accuracies } = this;
+    const source = this.#batch.accuracies;
+    if (accuracies === undefined || source === undefined) return;
+    checkAttached(where, "accuracies", source, accuracies.length);
+    const now = accuraciesOf(where, source, this.#layout) as Float64Array;
+    if (sameNumbers(now, accuracies)) return;
+    this.#version++;
+    accuracies.set(now);
   }
 
   #readTokenIds(where: string): void {
@@ -171,7 +188,7 @@ function checkAttached(where: string, name: string, source: unknown, rows: numbe
   throw expected("ERR_DISPOSED", where, what, "a detached buffer");
 }
 
-function sameNumbers(a: Int32Array, b: Int32Array): boolean {
+function sameNumbers<A extends Int32Array | Float64Array>(a: A, b: A): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;

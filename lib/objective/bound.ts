@@ -9,7 +9,8 @@ import { disposeAll, fillZero } from "../tensor/gradient.js";
 import type { Logits, Tensor } from "../tensor/tensor.js";
 import type { LogitsBatch } from "./batch.js";
 import { BoundRows } from "./bound-rows.js";
-import { isConstant, numbersAt, type SpecNumbers } from "./coefficients.js";
+import { type CoefficientsInput, isConstant, numbersAt, type SpecNumbers } from "./coefficients.js";
+import { composedBecause } from "./demands.js";
 import { type Evaluation, evaluationOf } from "./evaluation.js";
 import { gradientMemory } from "./gradient-memory.js";
 import { checkMeasured, inputsOfLogits, type Measured, measuredOf } from "./measured.js";
@@ -21,7 +22,7 @@ import {
   readRunOptions,
 } from "./options.js";
 import type { ObjectiveSpec } from "./spec.js";
-import { objectiveWeights } from "./weights.js";
+import { type ObjectiveWeights, objectiveWeights } from "./weights.js";
 
 /** No version of the rows. */
 const NEVER = -1;
@@ -63,6 +64,8 @@ export class BoundEvaluation {
   #numbers: SpecNumbers | undefined;
   #gradScale: number;
   #leftAlone = false;
+  /** Of the rows as they were weighed last. */
+  #weights: ObjectiveWeights;
   /** The version of the rows that the weights are of, with the denominators of `#options`. */
   #weighed = NEVER;
   /** That of the last gradients: where it is another, rows that left the mask since hold old ones. */
@@ -79,7 +82,10 @@ export class BoundEvaluation {
     said: BindOptions,
     options: ResolvedOptions,
   ) {
-    const { logits, maskedLogits } = batch;
+    const { logits, maskedLogits, refLogits } = batch;
+    if (refLogits !== undefined) {
+      throw expected("ERR_UNSUPPORTED", where, "a batch of at most two logits", "refLogits");
+    }
     const rows = new BoundRows(where, batch);
     if (maskedLogits !== undefined && rows.maskedLogProbs !== undefined) {
       throw expected("ERR_ARGUMENT", where, "maskedLogits or maskedLogProbs", "both");
@@ -91,8 +97,13 @@ export class BoundEvaluation {
     this.#measured = measuredOf(spec, inputsOfLogits(rows, maskedLogits !== undefined));
     this.#gradScale = options.gradScale;
     this.#gradsZeroed = flag(where, "gradsZeroed", said.gradsZeroed, false);
-    if (isConstant(spec)) this.#numbers = this.#numbersAt(where, undefined);
-    this.#weigh(where, undefined);
+    const first = this.#numbersAt(where, isConstant(spec) ? undefined : 0);
+    if (isConstant(spec)) this.#numbers = first;
+    if (spec.perceptionWeighting !== "all" && rows.accuracies === undefined) {
+      const what = `accuracies, since perceptionWeighting is "${spec.perceptionWeighting}"`;
+      throw expected("ERR_ARGUMENT", where, what, "none");
+    }
+    this.#weights = this.#weigh(where, undefined);
     const memory = gradientMemory(
       where,
       {
@@ -119,7 +130,7 @@ export class BoundEvaluation {
     try {
       const { gradScale } = options;
       const { temperature } = spec;
-      const { attributes } = this.#numbers ?? numbersAt(where, spec, 0);
+      const { attributes } = first;
       this.#op = repeatedPapoLoss(
         {
           ...matrices,
@@ -131,6 +142,7 @@ export class BoundEvaluation {
           advantages: rows.advantages,
           weights: rows.weights,
           entropyWeights: rows.entropyWeights,
+          perceptionWeights: rows.perceptionWeights,
           where,
           temperature,
           gradScale,
@@ -209,13 +221,14 @@ export class BoundEvaluation {
     if (this.gradMaskedLogits) gradients.gradMaskedLogits = this.gradMaskedLogits;
     return evaluationOf(
       {
+        spec: this.#spec,
         data: rows,
         mask: rows.mask,
         statistics: rows.statistics,
         terms: rows.terms,
         ratios: undefined,
-        weights: rows.weights,
-        entropyWeights: rows.entropyWeights,
+        weights: this.#weights,
+        selected: undefined,
         attributes,
         coefficients,
         measured: this.#measured,
@@ -236,7 +249,7 @@ export class BoundEvaluation {
 
   /** Reads what may have changed, and tells the op. */
   #prepare(where: string, said: BoundRunOptions | undefined): SpecNumbers {
-    const numbers = this.#numbersAt(where, said?.step);
+    const numbers = this.#numbersAt(where, said?.step, said?.coefficients);
     const gradScale = said?.gradScale ?? this.#options.gradScale;
     const rows = this.#rows;
     rows.read(where);
@@ -257,24 +270,39 @@ export class BoundEvaluation {
   }
 
   /** The numbers of a step, once the terms that they ask for are known to have their inputs. */
-  #numbersAt(where: string, step: number | undefined): SpecNumbers {
+  #numbersAt(
+    where: string,
+    step: number | undefined,
+    coefficients?: CoefficientsInput,
+  ): SpecNumbers {
     const spec = this.#spec;
-    const numbers = numbersAt(where, spec, step);
+    const numbers = numbersAt(where, spec, step, coefficients);
     if (numbers === this.#numbers) return numbers;
+    const because = composedBecause(spec, numbers.coefficients);
+    if (because !== undefined) {
+      const what = "an objective that one op computes (evaluate takes every objective)";
+      throw expected("ERR_UNSUPPORTED", where, what, because);
+    }
     const constantMasked = this.#rows.maskedLogProbs !== undefined;
     checkMeasured(where, spec, numbers.coefficients, this.#measured, constantMasked);
     return numbers;
   }
 
   /** Weights by the denominators of one run, or by those of `#options`. */
-  #weigh(where: string, denominators: Denominators | undefined): void {
+  #weigh(where: string, denominators: Denominators | undefined): ObjectiveWeights {
     const rows = this.#rows;
     this.#weighed = NEVER;
     const own = denominators ?? this.#options.denominators;
-    const [weights, entropyWeights] = objectiveWeights(where, this.#spec, rows, rows.mask, own);
+    // Of the terms that the fused op knows, no weight depends on a coefficient.
+    const { coefficients } = this.#numbers ?? numbersAt(where, this.#spec, 0);
+    const made = objectiveWeights(where, this.#spec, coefficients, rows, rows.mask, own);
+    const { weights, entropyWeights, perceptionWeights = weights } = made;
     rows.weights.set(weights);
     rows.entropyWeights.set(entropyWeights);
+    rows.perceptionWeights?.set(perceptionWeights);
+    this.#weights = made;
     if (denominators === undefined) this.#weighed = rows.version;
+    return made;
   }
 
   /** What is left to do once the op has run. */
@@ -287,8 +315,8 @@ export class BoundEvaluation {
     }
     this.#written = rows.version;
     this.#last = numbers;
-    const { weights, entropyWeights } = rows;
+    const { weights, entropyWeights, perceptionWeights } = rows;
     const { attributes } = numbers;
-    return lossOfTerms(rows.terms, { weights, entropyWeights, attributes });
+    return lossOfTerms(rows.terms, { weights, entropyWeights, perceptionWeights, attributes });
   }
 }

@@ -1,7 +1,12 @@
 /** The coefficients in force at one step, and the attributes that the native ops take for a spec. */
-import { expected } from "../core/errors.js";
-import type { ObjectiveAttributes } from "../ops/token-objective.js";
-import { coefficientAt, isScheduled } from "./schedule.js";
+import { checkObject, readOptions } from "../core/arguments.js";
+import { describe, expected } from "../core/errors.js";
+import type {
+  KlEstimator,
+  ObjectiveAttributes,
+  SampledKlEstimator,
+} from "../ops/token-objective.js";
+import { coefficientAt, isScheduled, startOf } from "./schedule.js";
 import type { ObjectiveSpec } from "./spec.js";
 
 /** The value of each coefficient at the step of an evaluation. */
@@ -10,13 +15,19 @@ export interface Coefficients {
   readonly perceptionKl: number;
   readonly entropy: number;
   readonly maskedEntropy: number;
+  readonly sft: number;
 }
+
+/** Coefficients of one evaluation in place of the spec's, such as an adaptive controller gives. */
+export type CoefficientsInput = { readonly [K in keyof Coefficients]?: number | undefined };
 
 /** The numbers of a spec at one step: its coefficients, and all of it in the words of the native ops. */
 export interface SpecNumbers {
   readonly coefficients: Coefficients;
   readonly attributes: ObjectiveAttributes;
 }
+
+const NAMES = ["refKl", "perceptionKl", "entropy", "maskedEntropy", "sft"] as const;
 
 /** Of specs without a schedule, whose numbers are the same at every step. */
 const constantNumbers = new WeakMap<ObjectiveSpec, SpecNumbers>();
@@ -26,21 +37,33 @@ export function numbersAt(
   where: string,
   spec: ObjectiveSpec,
   step: number | undefined,
+  given?: CoefficientsInput,
 ): SpecNumbers {
-  const known = constantNumbers.get(spec);
+  const known = given === undefined ? constantNumbers.get(spec) : undefined;
   if (known) return known;
-  const coefficients = coefficientsAt(where, spec, step);
+  const coefficients = coefficientsAt(where, spec, step, given ?? {});
   const numbers = { coefficients, attributes: attributesOf(spec, coefficients) };
-  if (isConstant(spec)) constantNumbers.set(spec, numbers);
+  if (given === undefined && isConstant(spec)) constantNumbers.set(spec, numbers);
   return numbers;
 }
 
 /** Whether the numbers are the same at every step. */
 export function isConstant(spec: ObjectiveSpec): boolean {
-  return !KEYS.some((key) => isScheduled(spec[key]));
+  return !NAMES.some((name) => isScheduled(spec[`${name}Coef`]));
 }
 
-const KEYS = ["refKlCoef", "perceptionKlCoef", "entropyCoef", "maskedEntropyCoef"] as const;
+/** Coefficients of an evaluation, each read once; throws ERR_ARGUMENT and ERR_RANGE for anything but finite numbers. */
+export function readCoefficients(where: string, value: CoefficientsInput): CoefficientsInput {
+  checkObject(where, "coefficients", value);
+  const given = readOptions(where, value, NAMES, "coefficients");
+  for (const [name, number] of Object.entries(given)) {
+    if (typeof number === "number" && Number.isFinite(number)) continue;
+    const what = `coefficients.${name} to be a finite number`;
+    const code = typeof number === "number" ? "ERR_RANGE" : "ERR_ARGUMENT";
+    throw expected(code, where, what, describe(number));
+  }
+  return given;
+}
 
 /**
  * The coefficients after `step` updates.
@@ -52,30 +75,45 @@ function coefficientsAt(
   where: string,
   spec: ObjectiveSpec,
   step: number | undefined,
+  given: CoefficientsInput,
 ): Coefficients {
-  const at = (key: (typeof KEYS)[number]) => {
-    const coefficient = spec[key];
+  const at = (name: keyof Coefficients) => {
+    const coefficient = spec[`${name}Coef`];
     if (step === undefined && isScheduled(coefficient)) {
-      throw expected("ERR_ARGUMENT", where, `step, since ${key} is a schedule`, "none");
+      throw expected("ERR_ARGUMENT", where, `step, since ${name}Coef is a schedule`, "none");
     }
     return coefficientAt(coefficient, step ?? 0);
   };
+  const perceptionKl = given.perceptionKl ?? at("perceptionKl");
+  const annealed = spec.entropyAnnealing === "with-perception";
+  // Checked with the spec: γ does not begin at 0.
+  const factor = annealed ? perceptionKl / startOf(spec.perceptionKlCoef) : 1;
   return Object.freeze({
-    refKl: at("refKlCoef"),
-    perceptionKl: at("perceptionKlCoef"),
-    entropy: at("entropyCoef"),
-    maskedEntropy: at("maskedEntropyCoef"),
+    refKl: given.refKl ?? at("refKl"),
+    perceptionKl,
+    entropy: given.entropy ?? factor * at("entropy"),
+    maskedEntropy: given.maskedEntropy ?? factor * at("maskedEntropy"),
+    sft: given.sft ?? at("sft"),
   });
 }
 
-/** A spec in the words of the native ops. */
+/** Whether an estimator is a sum over the vocabulary. */
+export function isExact(
+  estimator: KlEstimator,
+): estimator is Exclude<KlEstimator, SampledKlEstimator> {
+  return estimator === "exact" || estimator === "exact-reverse";
+}
+
+/** A spec in the words of the native ops; an exact KL to the reference and bounds of a mean are no business of theirs. */
 function attributesOf(spec: ObjectiveSpec, coefficients: Coefficients): ObjectiveAttributes {
+  const { refKlEstimator, entropyBounds } = spec;
+  const bounds = entropyBounds?.level === "token" ? entropyBounds : null;
   return {
     clipLow: spec.clipLow,
     clipHigh: spec.clipHigh,
     clipDual: spec.clipDual,
     refKlCoef: coefficients.refKl,
-    refKlEstimator: spec.refKlEstimator,
+    refKlEstimator: isExact(refKlEstimator) ? "k3" : refKlEstimator,
     perceptionKlCoef: coefficients.perceptionKl,
     perceptionKlEstimator: spec.perceptionKlEstimator,
     entropyCoef: coefficients.entropy,
@@ -85,9 +123,9 @@ function attributesOf(spec: ObjectiveSpec, coefficients: Coefficients): Objectiv
     logRatioLimit: spec.logRatioLimit,
     klLimit: spec.klLimit ?? Number.POSITIVE_INFINITY,
     exactKlLimit: spec.exactKlLimit ?? Number.POSITIVE_INFINITY,
-    perceptionKlMin: Number.NEGATIVE_INFINITY,
-    perceptionKlMax: Number.POSITIVE_INFINITY,
-    entropyLow: Number.NEGATIVE_INFINITY,
-    entropyHigh: Number.POSITIVE_INFINITY,
+    perceptionKlMin: spec.perceptionKlMin ?? Number.NEGATIVE_INFINITY,
+    perceptionKlMax: spec.perceptionKlMax ?? Number.POSITIVE_INFINITY,
+    entropyLow: bounds?.low ?? Number.NEGATIVE_INFINITY,
+    entropyHigh: bounds?.high ?? Number.POSITIVE_INFINITY,
   };
 }

@@ -9,6 +9,9 @@ import type { RowData } from "./batch.js";
 import type { Coefficients } from "./coefficients.js";
 import type { Measured } from "./measured.js";
 import { type Metrics, metricsOf } from "./metrics.js";
+import type { SelectedTokens } from "./selected-tokens.js";
+import type { ObjectiveSpec } from "./spec.js";
+import type { ObjectiveWeights } from "./weights.js";
 
 /** Each term after its reduction, nats, without its coefficient; 0 where it had no input. */
 export interface TermValues {
@@ -17,6 +20,8 @@ export interface TermValues {
   readonly perceptionKl: number;
   readonly entropy: number;
   readonly maskedEntropy: number;
+  /** Mean −log-prob of the tokens of correct sequences; only where sftCoef is not 0. */
+  readonly sft?: number;
 }
 
 /** One number per token, float64, in the batch's own [sequences, tokens] or [rows]. */
@@ -33,7 +38,9 @@ export interface TokenValues {
   readonly reverseKl?: TokenTensor;
   /** exp of the limited log-ratio. */
   readonly ratio: TokenTensor;
-  /** 0 no clip, 1 low, 2 high, 3 dual. */
+  /** Of the surrogate, where it is another one: of the sequence, or to the sampler. */
+  readonly surrogateRatio?: TokenTensor;
+  /** 0 no clip, 1 low, 2 high, 3 dual, 4 dropped by a trust region or a draw. */
   readonly clip: TokenTensor;
   /** Values of the terms, without coefficient. */
   readonly surrogate: TokenTensor;
@@ -56,12 +63,17 @@ export interface EvaluationGradients {
   /** In both policies; a constant masked branch leaves the policy's part. */
   readonly gradKl?: TokenTensor;
   readonly gradReverseKl?: TokenTensor;
+  readonly gradRefKl?: TokenTensor;
+  readonly gradRefReverseKl?: TokenTensor;
 }
 
 export interface Evaluation extends EvaluationGradients {
   /** What is minimised. With global denominators the losses of the parts add up to that of the whole (average, with worldSize). */
   readonly loss: number;
-  /** loss = surrogate + β · refKl − γ · perceptionKl + η · entropy + η_m · maskedEntropy, the last four times `coefficients`. */
+  /**
+   * loss = surrogate + β · refKl − γ · perceptionKl + η · entropy + η_m · maskedEntropy + c · sft, all but the first times
+   * `coefficients`.
+   */
   readonly terms: TermValues;
   /** The coefficients in force at this step. */
   readonly coefficients: Coefficients;
@@ -74,6 +86,7 @@ export interface Evaluation extends EvaluationGradients {
 
 /** An evaluation on the level of rows, before sums. */
 export interface RowResults {
+  readonly spec: ObjectiveSpec;
   readonly data: RowData;
   /** `data.mask` without the rows that were skipped. */
   readonly mask: Int32Array | undefined;
@@ -82,8 +95,9 @@ export interface RowResults {
   readonly terms: Float64Array;
   /** [rows] of the surrogate; absent where it is line `ratio` of the terms. */
   readonly ratios: Float64Array | undefined;
-  readonly weights: Float64Array;
-  readonly entropyWeights: Float64Array;
+  readonly weights: ObjectiveWeights;
+  /** What the algebra made of weights and tokens; absent where the fused op ran. */
+  readonly selected: SelectedTokens | undefined;
   readonly attributes: ObjectiveAttributes;
   readonly coefficients: Coefficients;
   readonly measured: Measured;
@@ -93,20 +107,22 @@ export interface RowResults {
 
 /** Sums, metrics and per-token values. */
 export function evaluationOf(results: RowResults, gradients: EvaluationGradients): Evaluation {
-  const { data, terms, coefficients, skippedRows } = results;
-  const sums = sumsOfTerms(terms, results);
+  const { terms, coefficients, skippedRows, measured, selected, weights } = results;
+  const sums = sumsOfTerms(terms, { ...weights, ...selected });
+  const sft = sftOf(results);
+  const entropy = measured.entropyTerm ? sums.entropy : 0;
+  const maskedEntropy = measured.maskedEntropyTerm ? sums.maskedEntropy : 0;
   return {
-    loss: lossOfSums(sums, results.attributes),
+    loss: lossOfSums(sums, results.attributes) + (sft ? coefficients.sft * sft.value : 0),
     ...gradients,
-    terms: sums,
+    terms: { ...sums, entropy, maskedEntropy, ...(sft ? { sft: sft.value } : {}) },
     coefficients,
     metrics: metricsOf({
-      offsets: data.layout.offsets,
-      mask: results.mask,
-      statistics: results.statistics,
-      terms,
-      measured: results.measured,
-      advantages: data.advantages,
+      ...results,
+      clips: line(terms, TERMS, "clip"),
+      fractions: selected?.fractions,
+      rollout: weights.rollout,
+      gradSft: sft && Math.abs(coefficients.sft) * sft.weight,
       skippedRows: skippedRows?.length ?? 0,
     }),
     ...(results.perToken ? { tokens: tokenValues(results) } : {}),
@@ -114,7 +130,22 @@ export function evaluationOf(results: RowResults, gradients: EvaluationGradients
   };
 }
 
-function tokenValues({ data, statistics, terms, measured }: RowResults): TokenValues {
+/** The SFT term and the weight of the tokens that have one; a token that the policy rules out has none. */
+function sftOf({ statistics, weights: { sftWeights } }: RowResults) {
+  if (sftWeights === undefined) return undefined;
+  const logProbs = line(statistics, STATISTICS, "logProbs");
+  let [value, total] = [0, 0];
+  sftWeights.forEach((weight, row) => {
+    const logProb = logProbs[row] as number;
+    if (weight === 0 || logProb === Number.NEGATIVE_INFINITY) return;
+    value -= weight * logProb;
+    total += weight;
+  });
+  return { value, weight: total };
+}
+
+function tokenValues(results: RowResults): TokenValues {
+  const { spec, data, statistics, terms, measured, ratios } = results;
   const statistic = (name: StatisticName) =>
     tokenTensor(line(statistics, STATISTICS, name), data.shape);
   const term = (name: TermName) => tokenTensor(line(terms, TERMS, name), data.shape);
@@ -126,6 +157,9 @@ function tokenValues({ data, statistics, terms, measured }: RowResults): TokenVa
     ...(measured.kl ? { kl: statistic("kl") } : {}),
     ...(measured.reverseKl ? { reverseKl: statistic("reverseKl") } : {}),
     ratio: term("ratio"),
+    ...(ratios && spec.surrogate.kind !== "ppo-clip"
+      ? { surrogateRatio: tokenTensor(ratios, data.shape) }
+      : {}),
     clip: term("clip"),
     surrogate: term("surrogate"),
     ...(measured.refKlTerm ? { refKl: term("refKl") } : {}),

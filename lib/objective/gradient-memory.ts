@@ -9,6 +9,7 @@ import type { Logits, Tensor } from "../tensor/tensor.js";
 export interface GradientRequest {
   readonly logits: Logits;
   readonly maskedLogits?: Logits | undefined;
+  readonly refLogits?: Logits | undefined;
   readonly gradLogits?: Tensor | undefined;
   readonly gradMaskedLogits?: Tensor | undefined;
   readonly inPlace: boolean;
@@ -49,7 +50,8 @@ export function gradientMemory(
     readonly dtype: "float32" | undefined;
   },
 ): GradientMemory {
-  const { logits, maskedLogits, gradLogits, gradMaskedLogits, inPlace, gradsZeroed } = request;
+  const { logits, maskedLogits, refLogits, gradLogits, gradMaskedLogits, inPlace, gradsZeroed } =
+    request;
   const isGiven = gradLogits !== undefined || gradMaskedLogits !== undefined;
   if (!wanted.gradients) {
     if (inPlace || isGiven || gradsZeroed)
@@ -91,12 +93,14 @@ export function gradientMemory(
     const own = memory("gradLogits", logits, gradLogits);
     const zeroed = gradsZeroed || (!isGiven && !inPlace && freshIsZero(logits.device));
     const none = { ...NONE, gradLogits: own, gradsZeroed: zeroed, fresh };
+    if (refLogits && gradLogits !== undefined) checkApart(where, "gradLogits", own, refLogits);
     if (maskedLogits === undefined) return none;
     if (inPlace || gradLogits !== undefined) checkApart(where, "gradLogits", own, maskedLogits);
     if (!wanted.differentiableMasked && gradMaskedLogits === undefined) return none;
     const masked = memory("gradMaskedLogits", maskedLogits, gradMaskedLogits);
     checkApart(where, "gradMaskedLogits", masked, logits);
     checkApart(where, "gradMaskedLogits", masked, own);
+    if (refLogits) checkApart(where, "gradMaskedLogits", masked, refLogits);
     return wanted.differentiableMasked
       ? { ...none, gradMaskedLogits: masked }
       : { ...none, constantGradient: masked };

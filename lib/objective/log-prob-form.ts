@@ -3,13 +3,8 @@ import { optionalNumberRows, shapeOf } from "../functional/inputs.js";
 import { COTANGENTS, type CotangentName, line, newLines, STATISTICS } from "../ops/lines.js";
 import { objectiveOfStatistics } from "./algebra.js";
 import { type LogProbsBatch, rowData, rowFrame } from "./batch.js";
-import { numbersAt } from "./coefficients.js";
-import {
-  type Evaluation,
-  type EvaluationGradients,
-  evaluationOf,
-  tokenTensor,
-} from "./evaluation.js";
+import { isExact, numbersAt } from "./coefficients.js";
+import { type Evaluation, evaluationOf, type TokenTensor, tokenTensor } from "./evaluation.js";
 import { checkMeasured, measuredOf } from "./measured.js";
 import type { ResolvedOptions } from "./options.js";
 import { uniformFrom } from "./random.js";
@@ -40,10 +35,13 @@ export function evaluateLogProbs(
     line(statistics, STATISTICS, name).set(values);
   }
   const data = rowData(where, batch, frame);
-  const { coefficients, attributes } = numbersAt(where, spec, options.step);
+  const reference = referenceOf(where, spec, batch, rows);
+  const { coefficients, attributes } = numbersAt(where, spec, options.step, options.coefficients);
   const measured = measuredOf(spec, {
     oldLogProbs: data.oldLogProbs !== undefined,
     refLogProbs: data.refLogProbs !== undefined,
+    refKl: reference !== undefined,
+    refReverseKl: reference !== undefined,
     maskedLogProbs: given.has("maskedLogProbs"),
     entropy: given.has("entropy"),
     maskedEntropy: given.has("maskedEntropy"),
@@ -52,54 +50,75 @@ export function evaluateLogProbs(
   });
   checkMeasured(where, spec, coefficients, measured);
   const { mask } = data;
-  const [weights, entropyWeights] = objectiveWeights(where, spec, data, mask, options.denominators);
-  const { oldLogProbs, refLogProbs, rolloutLogProbs, advantages } = data;
+  const { denominators, gradScale } = options;
+  const weights = objectiveWeights(where, spec, coefficients, data, mask, denominators);
   const hasMasked = (["maskedLogProbs", "maskedEntropy", "kl", "reverseKl"] as const).some((name) =>
     given.has(name),
   );
-  const shared = { oldLogProbs, refLogProbs, advantages, weights, entropyWeights, attributes };
-  const { terms, cotangents, ratios } = objectiveOfStatistics({
-    ...shared,
+  const { terms, cotangents, refSlopes, ...results } = objectiveOfStatistics({
+    ...data,
+    ...weights,
     where,
     spec,
+    attributes,
+    sftCoef: coefficients.sft,
     offsets: data.layout.offsets,
-    rolloutLogProbs,
+    refKl: reference?.values,
+    // The exact KL takes its place.
+    refLogProbs: isExact(spec.refKlEstimator) ? undefined : data.refLogProbs,
     random: uniformFrom(where, options.seed),
     statistics,
     hasMasked,
     responseMask: mask,
     gradients: options.gradients,
   });
-  const gradient = (name: CotangentName) =>
-    tokenTensor(
-      line(cotangents as Float64Array, COTANGENTS, name).map((x) => x * options.gradScale),
-      data.shape,
-    );
-  const wants = (name: CotangentName) => cotangents !== undefined && given.has(name);
-  const masked = spec.maskedBranch === "differentiable";
-  const gradients: EvaluationGradients = {
-    ...(wants("logProbs") ? { gradLogProbs: gradient("logProbs") } : {}),
-    ...(masked && wants("maskedLogProbs")
-      ? { gradMaskedLogProbs: gradient("maskedLogProbs") }
-      : {}),
-    ...(wants("entropy") ? { gradEntropy: gradient("entropy") } : {}),
-    ...(masked && wants("maskedEntropy") ? { gradMaskedEntropy: gradient("maskedEntropy") } : {}),
-    ...(wants("kl") ? { gradKl: gradient("kl") } : {}),
-    ...(wants("reverseKl") ? { gradReverseKl: gradient("reverseKl") } : {}),
+  const differentiable = spec.maskedBranch === "differentiable";
+  const gradients: Record<string, TokenTensor> = {};
+  const put = (name: CotangentName | ReferenceName, slopes: Float64Array) => {
+    const scaled = slopes.map((x) => x * gradScale);
+    gradients[gradientName(name)] = tokenTensor(scaled, data.shape);
   };
+  for (const name of cotangents ? given : []) {
+    if (!differentiable && name.startsWith("masked")) continue;
+    put(name, line(cotangents as Float64Array, COTANGENTS, name));
+  }
+  if (cotangents && reference && refSlopes) put(reference.name, refSlopes);
+  const { perToken } = options;
   return evaluationOf(
     {
-      ...shared,
+      ...results,
+      spec,
       data,
       mask,
       statistics,
       terms,
-      ratios,
+      weights,
+      attributes,
       coefficients,
       measured,
       skippedRows: undefined,
-      perToken: options.perToken,
+      perToken,
     },
     gradients,
   );
+}
+
+type ReferenceName = "refKl" | "refReverseKl";
+
+/** The exact KL to the reference that the spec's estimator is, where the batch has it. */
+function referenceOf(
+  where: string,
+  { refKlEstimator }: ObjectiveSpec,
+  batch: LogProbsBatch,
+  rows: number,
+): { readonly name: ReferenceName; readonly values: Float64Array } | undefined {
+  if (!isExact(refKlEstimator)) return undefined;
+  const name = refKlEstimator === "exact" ? "refKl" : "refReverseKl";
+  const values = optionalNumberRows(where, name, batch[name], rows);
+  return values && { name, values };
+}
+
+/** gradLogProbs of logProbs. */
+function gradientName(name: CotangentName | ReferenceName): string {
+  return `grad${name.charAt(0).toUpperCase()}${name.slice(1)}`;
 }

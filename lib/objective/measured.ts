@@ -1,5 +1,6 @@
 /** Which terms an evaluation can compute from the inputs it has, and the errors where it lacks one. */
 import { expected } from "../core/errors.js";
+import type { KlEstimator } from "../ops/token-objective.js";
 import type { Coefficients } from "./coefficients.js";
 import type { ObjectiveSpec } from "./spec.js";
 
@@ -23,9 +24,14 @@ export interface Measured {
 export type Inputs = Pick<
   Measured,
   "oldLogProbs" | "maskedLogProbs" | "entropy" | "maskedEntropy" | "kl" | "reverseKl"
-> & { readonly refLogProbs: boolean };
+> & {
+  readonly refLogProbs: boolean;
+  /** Exact KLs to the reference. */
+  readonly refKl: boolean;
+  readonly refReverseKl: boolean;
+};
 
-/** What logits give: the policy's statistics always, those of both policies where the masked logits are there. */
+/** What logits give: the policy's statistics always, those of two policies where the other's logits are there. */
 export function inputsOfLogits(
   data: {
     readonly oldLogProbs: unknown;
@@ -33,10 +39,13 @@ export function inputsOfLogits(
     readonly maskedLogProbs: unknown;
   },
   hasMaskedLogits: boolean,
+  hasRefLogits = false,
 ): Inputs {
   return {
     oldLogProbs: data.oldLogProbs !== undefined,
-    refLogProbs: data.refLogProbs !== undefined,
+    refLogProbs: hasRefLogits || data.refLogProbs !== undefined,
+    refKl: hasRefLogits,
+    refReverseKl: hasRefLogits,
     maskedLogProbs: hasMaskedLogits || data.maskedLogProbs !== undefined,
     entropy: true,
     maskedEntropy: hasMaskedLogits,
@@ -47,7 +56,6 @@ export function inputsOfLogits(
 
 /** What can be computed from these inputs. */
 export function measuredOf(spec: ObjectiveSpec, inputs: Inputs): Measured {
-  const estimator = spec.perceptionKlEstimator;
   const exactEntropy = spec.entropyEstimator === "exact";
   const sampled = inputs.maskedLogProbs;
   return {
@@ -57,16 +65,23 @@ export function measuredOf(spec: ObjectiveSpec, inputs: Inputs): Measured {
     maskedEntropy: inputs.maskedEntropy,
     kl: inputs.kl,
     reverseKl: inputs.reverseKl,
-    refKlTerm: inputs.refLogProbs,
-    perceptionKlTerm:
-      estimator === "exact"
-        ? inputs.kl
-        : estimator === "exact-reverse"
-          ? inputs.reverseKl
-          : sampled,
+    refKlTerm: ofEstimator(spec.refKlEstimator, inputs.refLogProbs, {
+      exact: inputs.refKl,
+      reverse: inputs.refReverseKl,
+    }),
+    perceptionKlTerm: ofEstimator(spec.perceptionKlEstimator, sampled, {
+      exact: inputs.kl,
+      reverse: inputs.reverseKl,
+    }),
     entropyTerm: !exactEntropy || inputs.entropy,
     maskedEntropyTerm: exactEntropy ? inputs.maskedEntropy : sampled,
   };
+}
+
+/** Which input an estimator of a KL needs. */
+function ofEstimator<T>(estimator: KlEstimator, sampled: T, of: { exact: T; reverse: T }): T {
+  if (estimator === "exact") return of.exact;
+  return estimator === "exact-reverse" ? of.reverse : sampled;
 }
 
 /**
@@ -86,11 +101,13 @@ export function checkMeasured(
     if (present || coef === 0) return;
     throw expected("ERR_ARGUMENT", where, `${input}, since ${term}Coef is ${coef}${why}`, "none");
   };
-  const { perceptionKlEstimator, entropyEstimator } = spec;
-  const exact = { exact: "kl", "exact-reverse": "reverseKl" } as Partial<Record<string, string>>;
-  const statistic = exact[perceptionKlEstimator];
+  const { refKlEstimator, perceptionKlEstimator, entropyEstimator } = spec;
   const sampled = "maskedLogits or maskedLogProbs";
-  needs(measured.refKlTerm, "refKl", "refLogProbs");
+  const reference = ofEstimator(refKlEstimator, "refLogProbs", {
+    exact: "refLogits (or refKl with log-probs)",
+    reverse: "refLogits (or refReverseKl with log-probs)",
+  });
+  needs(measured.refKlTerm, "refKl", reference);
   const maskedOn = coefficients.perceptionKl !== 0 || coefficients.maskedEntropy !== 0;
   if (constantMasked && maskedOn && spec.maskedBranch === "differentiable") {
     const what = 'maskedLogits, since maskedBranch is "differentiable"';
@@ -99,7 +116,10 @@ export function checkMeasured(
   needs(
     measured.perceptionKlTerm,
     "perceptionKl",
-    statistic === undefined ? sampled : `maskedLogits (or ${statistic} with log-probs)`,
+    ofEstimator(perceptionKlEstimator, sampled, {
+      exact: "maskedLogits (or kl with log-probs)",
+      reverse: "maskedLogits (or reverseKl with log-probs)",
+    }),
     ` and perceptionKlEstimator is "${perceptionKlEstimator}"`,
   );
   const why = ` and entropyEstimator is "${entropyEstimator}"`;
@@ -110,4 +130,24 @@ export function checkMeasured(
     entropyEstimator === "sampled" ? sampled : "maskedLogits (or maskedEntropy with log-probs)",
     why,
   );
+  checkQuantities(where, spec, measured);
+}
+
+/** What tokens are chosen or shaped by must be there, whatever the coefficients. */
+function checkQuantities(where: string, spec: ObjectiveSpec, measured: Measured): void {
+  const { policyTokenMask, advantageShaping } = spec;
+  if (policyTokenMask?.by === "entropy" && !measured.entropy) {
+    const what = 'entropy, since policyTokenMask is by "entropy"';
+    throw expected("ERR_ARGUMENT", where, what, "none");
+  }
+  if (measured.perceptionKlTerm) return;
+  const because =
+    advantageShaping !== null
+      ? `advantageShaping is "${advantageShaping.kind}"`
+      : policyTokenMask?.by === "perception"
+        ? 'policyTokenMask is by "perception"'
+        : undefined;
+  if (because === undefined) return;
+  const what = `the masked policy as perceptionKlEstimator needs it, since ${because}`;
+  throw expected("ERR_ARGUMENT", where, what, "none");
 }

@@ -1,5 +1,6 @@
 /** What is worth logging about one evaluation, as a flat record of numbers computed from the [rows] lines. */
 import { line, STATISTICS, type StatisticName, TERMS, type TermName } from "../ops/lines.js";
+import { type FamilyInput, type FamilyMetrics, familyMetrics } from "./family-metrics.js";
 import type { Measured } from "./measured.js";
 import { isCounted, meanOf, summaryOf, totalOf } from "./token-summary.js";
 
@@ -12,7 +13,7 @@ import { isCounted, meanOf, summaryOf, totalOf } from "./token-summary.js";
  *   `infiniteKlTokens` say how many those are.
  * - Local to this batch, whatever `denominators` say: to merge micro-batches, weight by `tokens`.
  */
-export interface Metrics {
+export interface Metrics extends FamilyMetrics {
   /** Counted tokens. */
   readonly tokens: number;
   /** Sequences, those without a counted token included. */
@@ -73,20 +74,18 @@ export interface Metrics {
   readonly gradSharePerceptionKl?: number;
   readonly gradShareEntropy?: number;
   readonly gradShareMaskedEntropy?: number;
+  readonly gradShareSft?: number;
 }
 
-export interface MetricsInput {
-  /** Row offsets of the sequences, [sequences + 1]. */
-  readonly offsets: Int32Array;
-  /** [rows] 0/1, skipped rows already 0; absent where every row counts. */
-  readonly mask: Int32Array | undefined;
+export interface MetricsInput extends FamilyInput {
   /** [8, rows], lines STATISTICS. */
   readonly statistics: Float64Array;
   /** [12, rows], lines TERMS. */
   readonly terms: Float64Array;
   readonly measured: Measured;
-  readonly advantages: Float64Array;
   readonly skippedRows: number;
+  /** Σ |d loss / d log-prob| of the SFT term; absent without one. */
+  readonly gradSft: number | undefined;
 }
 
 /** Computes the record; one pass of [rows] per line, nothing of the size of the vocabulary. */
@@ -106,17 +105,19 @@ export function metricsOf(input: MetricsInput): Metrics {
   if (measured.kl || measured.reverseKl) metrics.infiniteKlTokens = infiniteKls(input);
   if (measured.perceptionKlTerm) addPerception(input, metrics);
   if (measured.refKlTerm) metrics.refKl = summaryOf(term(input, "refKl"), mask).mean;
-  metrics.advantageMean = summaryOf(input.advantages, mask).mean;
-  metrics.advantagePositive = meanOf(input.advantages, mask, isPositive);
+  const { advantages } = input.data;
+  metrics.advantageMean = summaryOf(advantages, mask).mean;
+  metrics.advantagePositive = meanOf(advantages, mask, isPositive);
   if (measured.oldLogProbs) addRatios(input, metrics);
   addGradShares(input, metrics);
-  return metrics as Metrics;
+  return Object.assign(metrics, familyMetrics(input)) as Metrics;
 }
 
 type Draft = { -readonly [K in keyof Metrics]?: number };
 
 function counts(input: MetricsInput): Draft {
-  const { offsets, mask } = input;
+  const { mask } = input;
+  const { offsets } = input.data.layout;
   const sequences = offsets.length - 1;
   let tokens = 0;
   let shortest = sequences > 0 ? Number.POSITIVE_INFINITY : 0;
@@ -208,13 +209,15 @@ function addGradShares(input: MetricsInput, metrics: Draft): void {
   const perceptionKl = total("gradPerceptionKl", measured.perceptionKlTerm);
   const entropy = total("gradEntropy", measured.entropyTerm);
   const maskedEntropy = total("gradMaskedEntropy", measured.maskedEntropyTerm);
-  const whole = surrogate + refKl + perceptionKl + entropy + maskedEntropy;
+  const { gradSft } = input;
+  const whole = surrogate + refKl + perceptionKl + entropy + maskedEntropy + (gradSft ?? 0);
   const share = (part: number) => (whole > 0 ? part / whole : 0);
   metrics.gradShareSurrogate = share(surrogate);
   if (measured.refKlTerm) metrics.gradShareRefKl = share(refKl);
   if (measured.perceptionKlTerm) metrics.gradSharePerceptionKl = share(perceptionKl);
   if (measured.entropyTerm) metrics.gradShareEntropy = share(entropy);
   if (measured.maskedEntropyTerm) metrics.gradShareMaskedEntropy = share(maskedEntropy);
+  if (gradSft !== undefined) metrics.gradShareSft = share(gradSft);
 }
 
 function statistic(input: MetricsInput, name: StatisticName): Float64Array {

@@ -10,7 +10,6 @@ import {
   tokenRowData,
 } from "./batch.js";
 import { BoundEvaluation } from "./bound.js";
-import { composedBecause } from "./demands.js";
 import type { Evaluation } from "./evaluation.js";
 import { evaluateLogProbs } from "./log-prob-form.js";
 import {
@@ -111,7 +110,8 @@ export class Objective {
    * Binds the memory of a batch of logits: everything that does not change from step to step is checked here, once, and
    * a run costs little more than its arithmetic. Gradients go where `options` say, or into memory that is made here.
    *
-   * Only for objectives that the fused op computes: a surrogate other than "ppo-clip" is refused (ERR_UNSUPPORTED).
+   * Only for objectives that the fused op computes; any other is refused (ERR_UNSUPPORTED), naming the part of it that is
+   * not, such as a surrogate other than "ppo-clip".
    *
    * Runs read the batch as it is at the time, so a trainer fills the same arrays at every step. With `inPlace` a run
    * consumes the logits: fill them again before the next.
@@ -128,11 +128,6 @@ export class Objective {
     if ("logProbs" in given) {
       throw expected("ERR_UNSUPPORTED", where, "a batch with logits", "one of log-probs");
     }
-    const because = composedBecause(this.spec);
-    if (because !== undefined) {
-      const what = "an objective that one op computes (evaluate takes every objective)";
-      throw expected("ERR_UNSUPPORTED", where, what, because);
-    }
     checkLogits(where, given.logits, given.maskedLogits);
     return new BoundEvaluation(where, this.spec, given, said, resolved);
   }
@@ -144,12 +139,12 @@ export class Objective {
     options: EvaluateOptions,
     resolved: ResolvedOptions,
   ): [RowBlockEvaluation, RowBlock] {
-    const { logits, maskedLogits } = batch;
+    const { logits, maskedLogits, refLogits } = batch;
     checkLogits(where, logits, maskedLogits);
     const data = tokenRowData(where, batch, logits.shape.slice(0, -1));
     const { gradLogits, gradMaskedLogits, inPlace, gradsZeroed } = options;
     const memory = { gradLogits, gradMaskedLogits, inPlace, gradsZeroed };
-    const block = { rowStart: 0, logits, maskedLogits, ...memory };
+    const block = { rowStart: 0, logits, maskedLogits, refLogits, ...memory };
     return [new RowBlockEvaluation(where, this.spec, data, logits.columns, resolved), block];
   }
 

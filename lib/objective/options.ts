@@ -4,6 +4,7 @@ import { describe, expected } from "../core/errors.js";
 import { checkGradDType } from "../functional/logits.js";
 import { type Denominators, readDenominators } from "../functional/row-weights.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { type CoefficientsInput, readCoefficients } from "./coefficients.js";
 import { checkSeed } from "./random.js";
 import { checkStep } from "./schedule.js";
 
@@ -32,6 +33,8 @@ export interface RowBlockOptions {
   readonly plan?: PlanChoice | undefined;
   /** Of what the objective draws at random, an integer in 0…2^32 − 1; required where it draws (surrogate "clip-cov"). */
   readonly seed?: number | undefined;
+  /** Coefficients of this evaluation in place of the spec's, such as an adaptive controller gives; no step is needed for them. */
+  readonly coefficients?: CoefficientsInput | undefined;
 }
 
 /** Options of `evaluate`. */
@@ -61,10 +64,13 @@ export interface EvaluateAsyncOptions extends EvaluateOptions {
 }
 
 /** Options of `bind`: those of `evaluate`, but for the step, which is each run's own, and for ways to compute. */
-export type BindOptions = Omit<EvaluateOptions, "step" | "onInvalid" | "plan" | "seed">;
+export type BindOptions = Omit<
+  EvaluateOptions,
+  "step" | "coefficients" | "onInvalid" | "plan" | "seed"
+>;
 
 /** Options of one run of a bound evaluation. */
-export interface BoundRunOptions extends Pick<RowBlockOptions, "step"> {
+export interface BoundRunOptions extends Pick<RowBlockOptions, "step" | "coefficients"> {
   /** In place of that of `bind`, in this run. */
   readonly gradScale?: number | undefined;
   /** In place of those of `bind`, in this run. */
@@ -88,6 +94,7 @@ export interface ResolvedOptions {
   readonly skip: boolean;
   readonly plan: PlanChoice;
   readonly seed: number | undefined;
+  readonly coefficients: CoefficientsInput | undefined;
 }
 
 const BLOCK_KEYS: readonly (keyof RowBlockOptions)[] = [
@@ -100,6 +107,7 @@ const BLOCK_KEYS: readonly (keyof RowBlockOptions)[] = [
   "onInvalid",
   "plan",
   "seed",
+  "coefficients",
 ];
 
 const MEMORY_KEYS = ["gradLogits", "gradMaskedLogits", "inPlace", "gradsZeroed"] as const;
@@ -134,7 +142,7 @@ export function readBindOptions(where: string, options: BindOptions): BindOption
   return readOptions(where, options, BIND_KEYS);
 }
 
-const RUN_KEYS = ["step", "gradScale", "denominators"] as const;
+const RUN_KEYS = ["step", "coefficients", "gradScale", "denominators"] as const;
 
 /** The options of a run, its numbers checked, and of `runAsync`, with `signal`. */
 export function readRunOptions(
@@ -143,11 +151,12 @@ export function readRunOptions(
   more: readonly "signal"[] = [],
 ): BoundRunAsyncOptions {
   const given = readOptions(where, options, [...RUN_KEYS, ...more]);
-  const { step, gradScale, signal } = given;
+  const { step, coefficients, gradScale, signal } = given;
   if (step !== undefined) checkStep(where, step);
   if (gradScale !== undefined) checkGradScale(where, gradScale);
   checkSignal(where, signal);
-  return given;
+  if (coefficients === undefined) return given;
+  return { ...given, coefficients: readCoefficients(where, coefficients) };
 }
 
 /**
@@ -156,7 +165,7 @@ export function readRunOptions(
  * @throws PapoError ERR_ARGUMENT for wrong kinds, ERR_RANGE for numbers outside their range
  */
 export function resolveOptions(where: string, options: RowBlockOptions): ResolvedOptions {
-  const { gradScale = 1, gradDType, step, seed, denominators = {} } = options;
+  const { gradScale = 1, gradDType, step, seed, coefficients, denominators = {} } = options;
   checkGradScale(where, gradScale);
   checkGradDType(where, gradDType);
   if (step !== undefined) checkStep(where, step);
@@ -171,6 +180,7 @@ export function resolveOptions(where: string, options: RowBlockOptions): Resolve
     skip: word(where, "onInvalid", options.onInvalid, ["error", "skip"]) === "skip",
     plan: word(where, "plan", options.plan, ["auto", "fused", "composed"]),
     seed,
+    coefficients: coefficients && readCoefficients(where, coefficients),
   };
 }
 

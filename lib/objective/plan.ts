@@ -1,18 +1,26 @@
 /** How a block of logits becomes statistics, terms and gradients: the only fusion decision, and its two outcomes. */
 import { expected } from "../core/errors.js";
-import { newLines, STATISTICS, TERMS } from "../ops/lines.js";
+import { COTANGENTS, line, newLines, STATISTICS, TERMS } from "../ops/lines.js";
 import { type PapoLossResult, papoLoss, papoLossAsync } from "../ops/papo-loss.js";
 import {
   type TokenLogits,
+  type TokenStatsArgs,
   type TokenStatsResult,
   tokenStats,
   tokenStatsAsync,
 } from "../ops/token-stats.js";
-import { tokenStatsGrad, tokenStatsGradAsync } from "../ops/token-stats-grad.js";
+import {
+  type TokenStatsGradArgs,
+  tokenStatsGrad,
+  tokenStatsGradAsync,
+} from "../ops/token-stats-grad.js";
 import { fillZero } from "../tensor/gradient.js";
+import type { Logits } from "../tensor/tensor.js";
 import { type AlgebraArgs, type AlgebraResult, objectiveOfStatistics } from "./algebra.js";
+import { isExact } from "./coefficients.js";
 import type { GradientMemory } from "./gradient-memory.js";
 import type { PlanChoice } from "./options.js";
+import type { TermWeights } from "./weights.js";
 
 /** `fused` is one op over the logits; `composed` is statistics, objective and gradients one after the other. */
 export type Plan = "fused" | "composed";
@@ -41,9 +49,11 @@ export function choosePlan(
 /** A block of rows, ready to run. */
 export interface PlanArgs
   extends TokenLogits,
-    Omit<AlgebraArgs, "statistics" | "responseMask" | "where">,
+    Omit<AlgebraArgs, "statistics" | "responseMask" | "where" | "refKl">,
     GradientMemory {
   readonly maskedLogProbs: Float64Array | undefined;
+  /** Of the reference; its log-probs or exact KL take the place of `refLogProbs`. */
+  readonly refLogits: Logits | undefined;
   readonly gradScale: number;
   readonly gradients: boolean;
   /** Statistics only: the algebra needs rows that are not here yet. */
@@ -52,24 +62,31 @@ export interface PlanArgs
    * With onInvalid "skip": takes the rows that were found unusable, [rows] of 0 and 1, and gives the mask and weights
    * that hold without them. Absent with "error".
    */
-  readonly withoutInvalid:
-    | ((invalid: Int32Array) => Pick<PlanArgs, "responseMask" | "weights" | "entropyWeights">)
-    | undefined;
+  readonly withoutInvalid: ((invalid: Int32Array) => MaskAndWeights) | undefined;
 }
 
+/** What follows from the rows that count. */
+export type MaskAndWeights = Pick<PlanArgs, "responseMask" | "ofKept" | keyof TermWeights>;
+
 export interface PlanResult extends PapoLossResult {
-  /** As AlgebraResult; absent where the fused op ran, whose ratio is that of the token. */
+  /** Of the algebra; absent where the fused op ran, or statistics only. */
   readonly ratios?: Float64Array;
+  readonly selected?: AlgebraResult["selected"];
+  /** [rows] of the reference's logits: log-probs, or the exact KL where that is the estimator. */
+  readonly reference?: Float64Array | undefined;
 }
 
 /** Runs a plan on this thread (and the pool's). */
 export function runPlan(plan: Plan, args: PlanArgs): PlanResult {
   if (args.tokenIds.length === 0) return nothing();
   if (plan === "fused") return papoLoss(args);
-  const { statistics, args: usable } = withObjective(args, tokenStats(statsArgs(args)));
-  const { cotangents, ...result } = algebra(usable, statistics);
-  if (cotangents) tokenStatsGrad({ ...usable, statistics, cotangents, accumulate: false });
-  return { statistics, ...result };
+  const steps = composed(args);
+  for (let step = steps.next(); ; ) {
+    if (step.done) return step.value;
+    const { stats, grad } = step.value;
+    if (grad) tokenStatsGrad(grad);
+    step = steps.next(stats && tokenStats(stats));
+  }
 }
 
 /** The same off the event loop; an abort rejects with the signal's reason. */
@@ -80,42 +97,75 @@ export async function runPlanAsync(
 ): Promise<PlanResult> {
   if (args.tokenIds.length === 0) return nothing();
   if (plan === "fused") return papoLossAsync(args, signal);
-  const stats = await tokenStatsAsync(statsArgs(args), signal);
-  const { statistics, args: usable } = withObjective(args, stats);
-  const { cotangents, ...result } = algebra(usable, statistics);
-  if (cotangents) {
-    const call = { ...usable, statistics, cotangents, accumulate: false };
-    await tokenStatsGradAsync(call, signal);
+  const steps = composed(args);
+  for (let step = steps.next(); ; ) {
+    if (step.done) return step.value;
+    const { stats, grad } = step.value;
+    if (grad) await tokenStatsGradAsync(grad, signal);
+    step = steps.next(stats && (await tokenStatsAsync(stats, signal)));
   }
-  return { statistics, ...result };
-}
-
-function algebra(args: PlanArgs, statistics: Float64Array): AlgebraResult {
-  if (!args.statisticsOnly) return objectiveOfStatistics({ ...args, statistics });
-  const rows = args.tokenIds.length;
-  const [terms, ratios] = [newLines(TERMS, rows), new Float64Array(rows)];
-  return { terms, ratios, cotangents: undefined };
 }
 
 function nothing(): PlanResult {
   return { statistics: newLines(STATISTICS, 0), terms: newLines(TERMS, 0) };
 }
 
-function statsArgs(args: PlanArgs) {
-  const onInvalid = args.withoutInvalid ? ("skip" as const) : ("error" as const);
-  return { ...args, onInvalid };
+/** One walk over the logits: down to statistics, which are answered, or up to gradients. */
+interface Walk {
+  readonly stats?: TokenStatsArgs;
+  readonly grad?: TokenStatsGradArgs;
 }
 
+/** The composed plan as the walks that it consists of, with the algebra between them. */
+function* composed(given: PlanArgs): Generator<Walk, PlanResult, TokenStatsResult | undefined> {
+  const onInvalid = given.withoutInvalid ? ("skip" as const) : ("error" as const);
+  const own = (yield { stats: { ...given, onInvalid } }) as TokenStatsResult;
+  const { refLogits } = given;
+  const toReference = { ...given, onInvalid, maskedLogits: refLogits };
+  const pair = refLogits && ((yield { stats: toReference }) as TokenStatsResult);
+  const args = usable(given, own, pair);
+  const { statistics } = own;
+  const { refKlEstimator } = args.spec;
+  const exact = isExact(refKlEstimator) ? KL_LINES[refKlEstimator] : undefined;
+  const reference = pair && line(pair.statistics, STATISTICS, exact ?? "maskedLogProbs");
+  if (args.statisticsOnly) {
+    return { statistics, terms: newLines(TERMS, args.tokenIds.length), reference };
+  }
+  const ofReference = reference && { [exact ? "refKl" : "refLogProbs"]: reference };
+  const result = objectiveOfStatistics({ ...args, ...ofReference, statistics });
+  const { terms, cotangents, ratios, selected, refSlopes } = result;
+  if (cotangents) yield { grad: { ...args, statistics, cotangents, accumulate: false } };
+  if (cotangents && pair && exact && refSlopes && args.attributes.refKlCoef !== 0) {
+    const ofPair = newLines(COTANGENTS, refSlopes.length);
+    line(ofPair, COTANGENTS, exact).set(refSlopes);
+    const walk = { ...args, maskedLogits: refLogits, gradMaskedLogits: undefined };
+    const { statistics } = pair;
+    yield { grad: { ...walk, statistics, cotangents: ofPair, accumulate: true } };
+  }
+  return { statistics, terms, ratios, selected, reference };
+}
+
+/** The statistic that an exact estimator of the KL to another policy is. */
+const KL_LINES = { exact: "kl", "exact-reverse": "reverseKl" } as const;
+
 /** Between statistics and objective: constant masked log-probs take their line, unusable rows leave. */
-function withObjective(args: PlanArgs, { statistics, invalid }: TokenStatsResult) {
+function usable(
+  args: PlanArgs,
+  { statistics, invalid }: TokenStatsResult,
+  reference: TokenStatsResult | undefined,
+): PlanArgs {
   const rows = args.tokenIds.length;
   if (args.maskedLogProbs) {
     statistics.set(args.maskedLogProbs, STATISTICS.indexOf("maskedLogProbs") * rows);
   }
-  if (invalid === undefined || args.withoutInvalid === undefined) return { statistics, args };
+  if (invalid === undefined || args.withoutInvalid === undefined) return args;
   for (let row = 0; row < rows; row++) {
+    if (reference?.invalid?.[row] === 1) invalid[row] = 1;
     if (invalid[row] === 0) continue;
-    for (let k = 0; k < STATISTICS.length; k++) statistics[k * rows + row] = 0;
+    for (let k = 0; k < STATISTICS.length; k++) {
+      statistics[k * rows + row] = 0;
+      if (reference) reference.statistics[k * rows + row] = 0;
+    }
   }
   // The caller's mask counts these rows, so their gradients may hold anything, and the op will leave them alone.
   if (args.gradsZeroed && invalid.includes(1)) {
@@ -123,5 +173,5 @@ function withObjective(args: PlanArgs, { statistics, invalid }: TokenStatsResult
       if (gradient) fillZero(gradient, invalid);
     }
   }
-  return { statistics, args: { ...args, ...args.withoutInvalid(invalid) } };
+  return { ...args, ...args.withoutInvalid(invalid) };
 }

@@ -12,6 +12,8 @@ export interface RowBlock {
   readonly logits: Logits;
   /** In every block or in none. */
   readonly maskedLogits?: Logits | undefined;
+  /** Of the reference; in every block or in none. */
+  readonly refLogits?: Logits | undefined;
   /** Where this block's gradients are written; fresh memory if absent. */
   readonly gradLogits?: Tensor | undefined;
   readonly gradMaskedLogits?: Tensor | undefined;
@@ -24,6 +26,7 @@ const KEYS = [
   "rowStart",
   "logits",
   "maskedLogits",
+  "refLogits",
   "gradLogits",
   "gradMaskedLogits",
   "inPlace",
@@ -39,6 +42,7 @@ export function readRowBlock(
 ): RowBlock {
   const given = readOptions(where, block, KEYS, "the block");
   checkLogits(where, given.logits, given.maskedLogits);
+  if (given.refLogits !== undefined) checkLogits(where, given.logits, given.refLogits, "refLogits");
   const { rowStart, logits } = given;
   if (logits.columns !== vocabSize) {
     const what = `logits [rows, ${vocabSize}] as vocabSize says`;

@@ -4,6 +4,7 @@ import { expected } from "../core/errors.js";
 import { disposeAll, fillZero } from "../tensor/gradient.js";
 import type { Logits } from "../tensor/tensor.js";
 import type { TokenRowData } from "./batch.js";
+import { isExact } from "./coefficients.js";
 import { composedBecause, coupledBecause } from "./demands.js";
 import { type Evaluation, type EvaluationGradients, evaluationOf } from "./evaluation.js";
 import { gradientMemory } from "./gradient-memory.js";
@@ -30,13 +31,15 @@ export class RowBlockEvaluation {
   readonly #where: string;
   readonly #vocabSize: number;
   readonly #options: ResolvedOptions;
-  readonly #plan: Plan;
+  /** The part of the objective that the fused op does not know, in words. */
+  readonly #because: string | undefined;
   /** What makes the gradient of a row depend on other rows, in words. */
   readonly #coupled: string | undefined;
   readonly #state: RowState;
   /** Rows that were added, or are being added. */
   readonly #taken: Uint8Array;
   #hasMaskedLogits: boolean | undefined;
+  #hasRefLogits: boolean | undefined;
   #measured: Measured | undefined;
   #running = 0;
   #finished = false;
@@ -53,9 +56,11 @@ export class RowBlockEvaluation {
     this.#where = where;
     this.#vocabSize = vocabSize;
     this.#options = options;
-    this.#plan = choosePlan(where, plan, skip, composedBecause(spec));
-    this.#coupled = coupledBecause(spec) ?? (skip ? 'onInvalid "skip"' : undefined);
     this.#state = new RowState(where, spec, data, options);
+    const { coefficients } = this.#state;
+    this.#because = composedBecause(spec, coefficients);
+    this.#coupled = coupledBecause(spec, coefficients) ?? (skip ? 'onInvalid "skip"' : undefined);
+    choosePlan(where, plan, skip, this.#because);
     this.#taken = new Uint8Array(data.layout.rows);
   }
 
@@ -67,9 +72,9 @@ export class RowBlockEvaluation {
    *         logits and memory that do not fit, ERR_NOT_FINITE naming the first unusable counted row of the batch
    */
   add(block: RowBlock): BlockGradients {
-    const { start, args } = this.#begin(block);
+    const { start, plan, args } = this.#begin(block);
     try {
-      this.#state.store(start, runPlan(this.#plan, args));
+      this.#state.store(start, runPlan(plan, args));
     } catch (error) {
       throw this.#failed(start, args, error);
     }
@@ -83,9 +88,9 @@ export class RowBlockEvaluation {
   ): Promise<BlockGradients> {
     const { signal } = readOptions(this.#where, options, ["signal"]);
     checkSignal(this.#where, signal);
-    const { start, args } = this.#begin(block);
+    const { start, plan, args } = this.#begin(block);
     try {
-      this.#state.store(start, await runPlanAsync(this.#plan, args, signal));
+      this.#state.store(start, await runPlanAsync(plan, args, signal));
     } catch (error) {
       throw this.#failed(start, args, error);
     }
@@ -114,12 +119,12 @@ export class RowBlockEvaluation {
     const { gradients, perToken } = this.#options;
     // Blocks of a forward pass had no terms yet, or the weights of the rows that were left so far.
     if (this.#coupled !== undefined && !gradients) state.evaluateAll(this.#hasMasked());
-    const measured = this.#measured ?? this.#measuredWith(false);
+    const measured = this.#measured ?? this.#measuredWith(false, false);
     return evaluationOf({ ...state, measured, skippedRows: state.skippedRows(), perToken }, {});
   }
 
   /** Checks a block, notes its rows as taken and makes it ready to run. */
-  #begin(block: RowBlock): { start: number; args: PlanArgs } {
+  #begin(block: RowBlock): { start: number; plan: Plan; args: PlanArgs } {
     const where = this.#where;
     const state = this.#state;
     const { rows } = state.data.layout;
@@ -127,7 +132,7 @@ export class RowBlockEvaluation {
       throw expected("ERR_ARGUMENT", where, "blocks before finish", "one after it");
     }
     const given = readRowBlock(where, block, rows, this.#vocabSize);
-    const { rowStart: start, logits, maskedLogits } = given;
+    const { rowStart: start, logits, maskedLogits, refLogits } = given;
     const end = start + logits.rows;
     const again = this.#taken.subarray(start, end).indexOf(1);
     if (again >= 0) {
@@ -138,12 +143,20 @@ export class RowBlockEvaluation {
       const what = `all rows in one block with ${this.#coupled} and gradients`;
       throw expected("ERR_UNSUPPORTED", where, what, `${logits.rows} of ${rows}`);
     }
-    this.#checkMaskedBranch(maskedLogits !== undefined);
+    const because = this.#because ?? (refLogits === undefined ? undefined : "refLogits");
+    const plan = choosePlan(where, this.#options.plan, skip, because);
+    const inPlace = flag(where, "inPlace", given.inPlace, false);
+    if (inPlace && refLogits && isExact(state.spec.refKlEstimator)) {
+      // The gradient of the exact KL to the reference is a second walk over the logits.
+      const what = `gradients in other memory with refKlEstimator "${state.spec.refKlEstimator}"`;
+      throw expected("ERR_UNSUPPORTED", where, what, "inPlace");
+    }
+    this.#checkBranches(maskedLogits !== undefined, refLogits !== undefined);
     const memory = gradientMemory(
       where,
       {
         ...given,
-        inPlace: flag(where, "inPlace", given.inPlace, false),
+        inPlace,
         gradsZeroed: flag(where, "gradsZeroed", given.gradsZeroed, false),
       },
       {
@@ -160,35 +173,38 @@ export class RowBlockEvaluation {
       where,
       logits,
       maskedLogits,
+      refLogits,
       hasMasked: this.#hasMasked(),
       gradients,
       gradScale,
       statisticsOnly: this.#coupled !== undefined && !gradients,
       withoutInvalid: skip ? (invalid: Int32Array) => state.leaveOut(start, invalid) : undefined,
     };
-    return { start, args };
+    return { start, plan, args };
   }
 
-  /** The masked logits come with every block or with none, and not beside constant masked log-probs. */
-  #checkMaskedBranch(hasMaskedLogits: boolean): void {
+  /** Logits of another policy come with every block or with none, and not beside its constant log-probs. */
+  #checkBranches(hasMaskedLogits: boolean, hasRefLogits: boolean): void {
     const where = this.#where;
     const { spec, data, coefficients } = this.#state;
     if (hasMaskedLogits && data.maskedLogProbs !== undefined) {
       throw expected("ERR_ARGUMENT", where, "maskedLogits or maskedLogProbs", "both");
     }
-    if (this.#hasMaskedLogits !== undefined && this.#hasMaskedLogits !== hasMaskedLogits) {
-      const received = hasMaskedLogits ? "them after blocks without" : "a block without";
-      throw expected("ERR_ARGUMENT", where, "maskedLogits in every block or in none", received);
+    if (hasRefLogits && data.refLogProbs !== undefined) {
+      throw expected("ERR_ARGUMENT", where, "refLogits or refLogProbs", "both");
     }
-    const measured = this.#measured ?? this.#measuredWith(hasMaskedLogits);
+    checkSame(where, "maskedLogits", this.#hasMaskedLogits, hasMaskedLogits);
+    checkSame(where, "refLogits", this.#hasRefLogits, hasRefLogits);
+    const measured = this.#measured ?? this.#measuredWith(hasMaskedLogits, hasRefLogits);
     checkMeasured(where, spec, coefficients, measured, data.maskedLogProbs !== undefined);
     this.#measured = measured;
     this.#hasMaskedLogits = hasMaskedLogits;
+    this.#hasRefLogits = hasRefLogits;
   }
 
-  #measuredWith(hasMaskedLogits: boolean): Measured {
+  #measuredWith(hasMaskedLogits: boolean, hasRefLogits: boolean): Measured {
     const { spec, data } = this.#state;
-    return measuredOf(spec, inputsOfLogits(data, hasMaskedLogits));
+    return measuredOf(spec, inputsOfLogits(data, hasMaskedLogits, hasRefLogits));
   }
 
   #hasMasked(): boolean {
@@ -209,6 +225,13 @@ export class RowBlockEvaluation {
     disposeAll(args.fresh);
     return inBatchRows(error, start);
   }
+}
+
+/** What came with one block comes with all. */
+function checkSame(where: string, name: string, before: boolean | undefined, now: boolean): void {
+  if (before === undefined || before === now) return;
+  const received = now ? "them after blocks without" : "a block without";
+  throw expected("ERR_ARGUMENT", where, `${name} in every block or in none`, received);
 }
 
 function blockGradients({ gradLogits, gradMaskedLogits }: PlanArgs): BlockGradients {

@@ -4,21 +4,19 @@ import { innerLines, STATISTICS, TERMS } from "../ops/lines.js";
 import type { ObjectiveAttributes } from "../ops/token-objective.js";
 import { objectiveOfStatistics } from "./algebra.js";
 import type { TokenRowData } from "./batch.js";
-import { type Coefficients, numbersAt } from "./coefficients.js";
+import { type Coefficients, isExact, numbersAt } from "./coefficients.js";
 import type { ResolvedOptions } from "./options.js";
-import type { PlanArgs, PlanResult } from "./plan.js";
+import type { MaskAndWeights, PlanArgs, PlanResult } from "./plan.js";
 import { uniformFrom } from "./random.js";
 import type { ObjectiveSpec } from "./spec.js";
-import { objectiveWeights } from "./weights.js";
-
-/** What follows from the rows that count. */
-export type MaskAndWeights = Pick<PlanArgs, "responseMask" | "weights" | "entropyWeights">;
+import { type ObjectiveWeights, objectiveWeights } from "./weights.js";
 
 /** What a plan takes of some rows. */
 export type StateRows = MaskAndWeights &
   Pick<
     PlanArgs,
     | "spec"
+    | "sftCoef"
     | "attributes"
     | "temperature"
     | "random"
@@ -43,12 +41,15 @@ export class RowState {
   readonly attributes: ObjectiveAttributes;
   /** The caller's, without the rows that were skipped. */
   mask: Int32Array | undefined;
-  weights: Float64Array;
-  entropyWeights: Float64Array;
+  weights: ObjectiveWeights;
   statistics: Float64Array;
   terms: Float64Array;
   /** The ratio that the surrogate works with, where that is not the line of the terms. */
   ratios: Float64Array | undefined;
+  /** Of the reference's logits: log-probs, or the exact KL where that is the estimator. */
+  reference: Float64Array | undefined;
+  /** Tokens and weights that all rows together chose. */
+  selected: PlanResult["selected"];
 
   constructor(where: string, spec: ObjectiveSpec, data: TokenRowData, options: ResolvedOptions) {
     const { rows } = data.layout;
@@ -57,18 +58,19 @@ export class RowState {
     this.#invalid = innerArray("int32", options.skip ? rows : 0);
     this.spec = spec;
     this.data = data;
-    const { coefficients, attributes } = numbersAt(where, spec, options.step);
+    const { coefficients, attributes } = numbersAt(where, spec, options.step, options.coefficients);
     this.coefficients = coefficients;
     this.attributes = attributes;
     this.mask = data.mask;
-    [this.weights, this.entropyWeights] = this.#weights();
+    this.weights = this.#weights();
     this.statistics = innerLines(STATISTICS, rows);
     this.terms = innerLines(TERMS, rows);
   }
 
-  #weights(): [Float64Array, Float64Array] {
+  #weights(): ObjectiveWeights {
+    const { spec, coefficients, data, mask } = this;
     const { denominators } = this.#options;
-    return objectiveWeights(this.#where, this.spec, this.data, this.mask, denominators);
+    return objectiveWeights(this.#where, spec, coefficients, data, mask, denominators);
   }
 
   /** Rows `start` to `end` of what the ops take. */
@@ -78,6 +80,7 @@ export class RowState {
     const isAll = end - start === data.layout.rows;
     return {
       spec: this.spec,
+      sftCoef: this.coefficients.sft,
       attributes: this.attributes,
       temperature: this.spec.temperature,
       random: uniformFrom(this.#where, this.#options.seed),
@@ -85,7 +88,7 @@ export class RowState {
       offsets: isAll ? data.layout.offsets : Int32Array.of(0, end - start),
       tokenIds: part(data.tokenIds, start, end),
       oldLogProbs: of(data.oldLogProbs),
-      refLogProbs: of(data.refLogProbs),
+      refLogProbs: isExact(this.spec.refKlEstimator) ? undefined : of(data.refLogProbs),
       rolloutLogProbs: of(data.rolloutLogProbs),
       maskedLogProbs: of(data.maskedLogProbs),
       advantages: part(data.advantages, start, end),
@@ -95,27 +98,40 @@ export class RowState {
 
   /** Mask and weights of rows `start` to `end`. */
   weighted(start: number, end: number): MaskAndWeights {
+    const { weights, entropyWeights, surrogateWeights, perceptionWeights, sftWeights, ofKept } =
+      this.weights;
     return {
       responseMask: this.mask && part(this.mask, start, end),
-      weights: part(this.weights, start, end),
-      entropyWeights: part(this.entropyWeights, start, end),
+      weights: part(weights, start, end),
+      entropyWeights: part(entropyWeights, start, end),
+      surrogateWeights: part(surrogateWeights, start, end),
+      perceptionWeights: perceptionWeights && part(perceptionWeights, start, end),
+      sftWeights: sftWeights && part(sftWeights, start, end),
+      ofKept,
     };
   }
 
   /** Takes the results of the rows from `start` on. */
-  store(start: number, { statistics, terms, ratios }: PlanResult): void {
+  store(start: number, { statistics, terms, ratios, reference, selected }: PlanResult): void {
     const { rows } = this.data.layout;
     if (statistics.length === this.statistics.length) {
       this.statistics = statistics;
       this.terms = terms;
       this.ratios = ratios;
+      this.reference = reference;
+      this.selected = selected;
       return;
     }
     copyLines(statistics, this.statistics, STATISTICS.length, rows, start);
     copyLines(terms, this.terms, TERMS.length, rows, start);
-    if (ratios === undefined) return;
-    this.ratios ??= innerArray("float64", rows);
-    this.ratios.set(ratios, start);
+    if (ratios) {
+      this.ratios ??= innerArray("float64", rows);
+      this.ratios.set(ratios, start);
+    }
+    if (reference) {
+      this.reference ??= innerArray("float64", rows);
+      this.reference.set(reference, start);
+    }
   }
 
   /** Masks the rows of a block that were found unusable; all weights follow. */
@@ -127,7 +143,7 @@ export class RowState {
       }
       this.mask = mask;
       this.#invalid.set(invalid, start);
-      [this.weights, this.entropyWeights] = this.#weights();
+      this.weights = this.#weights();
     }
     return this.weighted(start, start + invalid.length);
   }
@@ -140,11 +156,17 @@ export class RowState {
 
   /** Terms of all rows from their statistics, without gradients. */
   evaluateAll(hasMasked: boolean): void {
-    const { statistics } = this;
-    const where = this.#where;
-    const rows = this.rows(0, this.data.layout.rows);
-    const call = { ...rows, where, statistics, hasMasked, gradients: false };
-    this.store(0, { statistics, ...objectiveOfStatistics(call) });
+    const { statistics, reference } = this;
+    const isRefKl = isExact(this.spec.refKlEstimator);
+    const call = {
+      ...this.rows(0, this.data.layout.rows),
+      ...(reference && { [isRefKl ? "refKl" : "refLogProbs"]: reference }),
+      where: this.#where,
+      statistics,
+      hasMasked,
+      gradients: false,
+    };
+    this.store(0, { statistics, reference, ...objectiveOfStatistics(call) });
   }
 }
 

@@ -11,7 +11,8 @@ import { ownValues } from "./plain-object.js";
  *
  * The step is the number of updates already made: the first update uses `from`.
  * The PAPO authors' annealing is `linear` over half of the training steps, on the perception KL *and* by the same
- * factor on both entropies (core_algos.py:75-90, dp_actor.py:365-381); here each coefficient has its own schedule.
+ * factor on both entropies (core_algos.py:75-90, dp_actor.py:365-381); here each coefficient has its own schedule, and
+ * `entropyAnnealing: "with-perception"` does as they do.
  */
 export type Schedule =
   | { readonly kind: "constant"; readonly from: number }
@@ -106,6 +107,11 @@ export function coefficientAt(coefficient: Coefficient, step: number): number {
 export function checkStep(where: string, step: unknown): void {
   if (typeof step === "number" && Number.isFinite(step) && step >= 0) return;
   throw expected("ERR_RANGE", where, "step to be a number from 0 up", describe(step));
+}
+
+/** The value at step 0. */
+export function startOf(coefficient: Coefficient): number {
+  return typeof coefficient === "number" ? coefficient : coefficient.from;
 }
 
 /** Smallest and largest value over all steps; both kinds are monotonic, so these are the ends. */

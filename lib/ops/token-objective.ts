@@ -111,11 +111,13 @@ export interface TermSums {
 /** The terms of a batch, each Σ weights · term; a weight of 0 takes away even an infinite value. */
 export function sumsOfTerms(
   terms: Float64Array,
-  args: Pick<ObjectiveRows, "weights" | "entropyWeights" | "perceptionWeights">,
+  args: Pick<ObjectiveRows, "weights" | "entropyWeights" | "perceptionWeights"> & {
+    readonly surrogateWeights?: Float64Array;
+  },
 ): TermSums {
-  const { weights, entropyWeights, perceptionWeights = weights } = args;
+  const { weights, entropyWeights, perceptionWeights = weights, surrogateWeights = weights } = args;
   return {
-    surrogate: weightedTerm(terms, "surrogate", weights),
+    surrogate: weightedTerm(terms, "surrogate", surrogateWeights),
     refKl: weightedTerm(terms, "refKl", weights),
     perceptionKl: weightedTerm(terms, "perceptionKl", perceptionWeights),
     entropy: weightedTerm(terms, "entropy", entropyWeights),

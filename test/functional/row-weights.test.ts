@@ -131,7 +131,7 @@ test("counts and names that make no sense are refused", (t) => {
   refused(
     { token: 6 },
     "ERR_ARGUMENT",
-    'denominators to hold only tokens, sequences, maxLength, sequenceTokens, worldSize, received "token"',
+    'denominators to hold only tokens, sequences, maxLength, sequenceTokens, worldSize, policyTokens, perceptionTokens, correctTokens, received "token"',
   );
   refused(null, "ERR_ARGUMENT", "denominators to be an object, received null");
   t.throws(() => rowWeights("f", PADDED, MASK, "mean" as Reduction), {

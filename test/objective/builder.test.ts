@@ -33,6 +33,20 @@ test("every step sets what it names and nothing else", (t) => {
     temperature: 0.7,
     logRatioLimit: 15,
     klLimit: null,
+    policyTokenMask: null,
+    advantageShaping: null,
+    offPolicyMask: null,
+    rolloutCorrection: null,
+    perceptionKlMin: null,
+    perceptionKlMax: null,
+    perceptionWeighting: "all",
+    correctThreshold: 0.1,
+    incorrectWeight: 0.1,
+    perceptionTokenMask: null,
+    entropyBounds: null,
+    entropyAnnealing: "own",
+    sftCoef: 0,
+    emptySequences: "count",
   });
   t.deepEqual(objective().spec(), SPEC_DEFAULTS);
 });

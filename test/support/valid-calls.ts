@@ -1,4 +1,5 @@
 /** A valid call of every public verb that takes an object, for tests that spoil one of its fields. */
+import { PAPO_LOSS_OPTIONS } from "../../lib/functional/papo-loss-options.js";
 import * as papo from "../../lib/index.js";
 import * as reference from "../../lib/reference/index.js";
 import { ADVANTAGE_CALLS } from "./advantage-calls.js";
@@ -39,10 +40,18 @@ const denominators = (): Fields => ({
   maxLength: 3,
   sequenceTokens: [2, 2],
   worldSize: 2,
+  policyTokens: 2,
+  perceptionTokens: 2,
+  correctTokens: 2,
 });
 export const batch = (): Fields => ({ ...logitsFields(), ...rowFields(), cuSeqlens: [0, 2, 3] });
+/** What only an objective reads of a batch. */
+const objectiveFields = (): Fields => ({ rolloutLogProbs: numbers(), accuracies: [1, 0] });
 const logProbsBatch = (): Fields => ({
   ...rowFields(),
+  ...objectiveFields(),
+  refKl: [0, 1, 2],
+  refReverseKl: [0, 1, 2],
   logProbs: numbers(),
   maskedLogProbs: numbers(),
   entropy: [1, 1, 1],
@@ -61,6 +70,8 @@ export const evaluateOptions = (): Fields => ({
   perToken: true,
   onInvalid: "error",
   plan: "auto",
+  seed: 1,
+  coefficients: { refKl: 0, perceptionKl: 0.01, entropy: 0, maskedEntropy: 0, sft: 0 },
 });
 const shardFields = (): Fields => ({
   ...logitsFields(),
@@ -81,7 +92,13 @@ const gradFields = (): Fields => ({
   gradsZeroed: true,
 });
 const spec = (): Fields => ({ ...papo.SPEC_DEFAULTS, entropyCoef: 0.01, klLimit: 10 });
-const papoLossOptions = (): Fields => ({ ...batch(), ...spec(), denominators: denominators() });
+const papoLossOptions = (): Fields => {
+  // The fused loss has options of the same names for what it knows of a spec.
+  const known = Object.entries(spec()).filter(([key]) =>
+    (PAPO_LOSS_OPTIONS as readonly string[]).includes(key),
+  );
+  return { ...batch(), ...Object.fromEntries(known), denominators: denominators() };
+};
 const referenceFields = (): Fields => ({
   ...logitsFields(),
   logits: Array.from({ length: ROWS * VOCAB }, (_, i) => Math.sin(i)),
@@ -110,6 +127,7 @@ export const DIFFERENTIABLE: papo.Objective = papo
   .build();
 const blocks = (): Fields => ({
   ...rowFields(),
+  ...objectiveFields(),
   tokenIds: [0, 3, 1],
   responseMask: [1, 1, 0],
   vocabSize: VOCAB,

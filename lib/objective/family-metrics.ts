@@ -1,0 +1,100 @@
+/** Metrics of what only some objectives of the family have: other ratios, chosen tokens, another sampler. */
+import { rolloutDiagnosticsOf } from "../rollout/diagnostics.js";
+import type { RolloutWeightMetrics } from "../rollout/weight-metrics.js";
+import { CLIP } from "../surrogates/surrogate.js";
+import type { RowData } from "./batch.js";
+import type { KeptFractions } from "./selected-tokens.js";
+import type { ObjectiveSpec } from "./spec.js";
+import { meanOf, summaryOf } from "./token-summary.js";
+
+/** Present where the spec and the batch have what they speak of. */
+export interface FamilyMetrics extends KeptFractions {
+  /**
+   * The ratio that the surrogate works with, over counted tokens: of their sequence (GSPO), to the sampler (IcePop);
+   * absent with "ppo-clip", whose ratio is that of the token.
+   */
+  readonly surrogateRatioMean?: number;
+  readonly surrogateRatioMin?: number;
+  readonly surrogateRatioMax?: number;
+  /** Fraction of counted tokens that a trust region or a draw took out of the surrogate. */
+  readonly droppedFraction?: number;
+  /** KL(sampler ‖ old policy) by k1 and k3, nats; with rolloutLogProbs and oldLogProbs, as all that follow. */
+  readonly rolloutKl?: number;
+  readonly rolloutKl3?: number;
+  /** Mean over sequences of mean(sampler's − old log-prob), nats; positive where the sampler is surer. */
+  readonly rolloutPerplexityGap?: number;
+  readonly rolloutPerplexity?: number;
+  /** Mean over sequences of exp(−mean old log-prob). */
+  readonly oldPerplexity?: number;
+  /** χ² of the old policy to the sampler, of tokens and of sequences. */
+  readonly rolloutChiSquareToken?: number;
+  readonly rolloutChiSquareSequence?: number;
+  /** Importance weights of rolloutCorrection before they are normalised, and tokens that it clipped and kept. */
+  readonly rolloutWeightMean?: number;
+  readonly rolloutWeightMin?: number;
+  readonly rolloutWeightMax?: number;
+  readonly rolloutClippedFraction?: number;
+  readonly rolloutKeptFraction?: number;
+  /** (Σ w)² / (tokens · Σ w²) of the weights: 1 where all are equal. */
+  readonly rolloutEffectiveSampleSize?: number;
+}
+
+export interface FamilyInput {
+  readonly spec: ObjectiveSpec;
+  readonly data: RowData;
+  readonly mask: Int32Array | undefined;
+  /** [rows] of the surrogate, where the algebra ran. */
+  readonly ratios: Float64Array | undefined;
+  /** [rows] line `clip` of the terms. */
+  readonly clips: Float64Array;
+  readonly fractions: KeptFractions | undefined;
+  readonly rollout: RolloutWeightMetrics | undefined;
+}
+
+export function familyMetrics(input: FamilyInput): FamilyMetrics {
+  return {
+    ...(input.spec.surrogate.kind === "ppo-clip" ? {} : ofSurrogate(input)),
+    ...input.fractions,
+    ...ofSampler(input),
+    ...(input.rollout ? ofWeights(input.rollout) : {}),
+  };
+}
+
+function ofSurrogate({ ratios, clips, mask }: FamilyInput): FamilyMetrics {
+  if (ratios === undefined) return {};
+  const { mean, min, max } = summaryOf(ratios, mask);
+  return {
+    surrogateRatioMean: mean,
+    surrogateRatioMin: min,
+    surrogateRatioMax: max,
+    droppedFraction: meanOf(clips, mask, (clip) => (clip === CLIP.dropped ? 1 : 0)),
+  };
+}
+
+function ofSampler({ spec, data, mask }: FamilyInput): FamilyMetrics {
+  const { layout, oldLogProbs, rolloutLogProbs } = data;
+  if (oldLogProbs === undefined || rolloutLogProbs === undefined) return {};
+  const { offsets } = layout;
+  const { logRatioLimit } = spec;
+  const found = rolloutDiagnosticsOf(offsets, mask, oldLogProbs, rolloutLogProbs, logRatioLimit);
+  return {
+    rolloutKl: found.klK1,
+    rolloutKl3: found.klK3,
+    rolloutPerplexityGap: found.logPerplexityGap,
+    rolloutPerplexity: found.rolloutPerplexity,
+    oldPerplexity: found.perplexity,
+    rolloutChiSquareToken: found.chiSquareToken,
+    rolloutChiSquareSequence: found.chiSquareSequence,
+  };
+}
+
+function ofWeights(found: RolloutWeightMetrics): FamilyMetrics {
+  return {
+    rolloutWeightMean: found.weightMean,
+    rolloutWeightMin: found.weightMin,
+    rolloutWeightMax: found.weightMax,
+    rolloutClippedFraction: found.clippedFraction,
+    rolloutKeptFraction: found.keptFraction,
+    rolloutEffectiveSampleSize: found.effectiveSampleFraction,
+  };
+}
