@@ -38,7 +38,7 @@ export function ownValues<K extends string>(
 }
 
 /** An object literal of any realm, or one without a prototype. */
-function isPlainObject(value: unknown): value is object {
+export function isPlainObject(value: unknown): value is object {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
