@@ -218,3 +218,25 @@ export type {
 } from "./io/safetensors-format.js";
 export type { SafetensorsEntry } from "./io/safetensors-header.js";
 export { SafetensorsWriter } from "./io/safetensors-writer.js";
+
+// What other libraries call all of this: their options in, a spec out.
+
+export {
+  fromLiger,
+  fromPapoAuthors,
+  fromTrl,
+  fromVerl,
+  PEER_TABLES,
+  type PeerOptionRow,
+  type PeerTable,
+} from "./peers/index.js";
+export type {
+  Difference,
+  ImportedAdvantages,
+  ImportedGroupFilter,
+  NeededField,
+  NotExpressible,
+  PeerImport,
+  PeerName,
+  Place,
+} from "./peers/peer.js";

@@ -33,8 +33,14 @@ export function readConfig<O extends object>(peer: Peer<O>, config: unknown): Re
   const given = new Map<keyof O & string, string>();
   const own: Partial<O> = {};
   const ignored: string[] = [];
-  for (const [path, value] of leavesOf(where, config, "", 0)) {
-    const name = names.find((candidate) => isNamed(candidate, peer.options[candidate], path));
+  const nameOf = (path: string) =>
+    names.find((name) => pathsOf(name, peer.options[name]).some((full) => ends(full, path)));
+  // A name may be that of an option and of a section, as verl's policy_loss.
+  const isSection = (path: string) =>
+    nameOf(path) === undefined ||
+    names.some((name) => `.${fullName(name, peer.options[name])}`.includes(`.${path}.`));
+  for (const [path, value] of leavesOf(where, config, isSection, "", 0)) {
+    const name = nameOf(path);
     if (name === undefined) {
       if (isUnrelated(peer.unrelated, path)) continue;
       refuseNear(peer, names, path);
@@ -57,10 +63,21 @@ export function fullName<V, O>(name: string, { section }: PeerOption<V, O>): str
   return section === undefined ? name : `${section}.${name}`;
 }
 
+/** All full names of an option. */
+function pathsOf<V, O>(name: string, option: PeerOption<V, O>): readonly string[] {
+  return [fullName(name, option), ...(option.alsoNamed ?? [])];
+}
+
+/** Whether `path` is `full` or the end of it. */
+function ends(full: string, path: string): boolean {
+  return full === path || full.endsWith(`.${path}`);
+}
+
 /** Paths and values of everything that is no section. An undefined value counts as absent. */
 function* leavesOf(
   where: string,
   config: object,
+  isSection: (path: string) => boolean,
   prefix: string,
   level: number,
 ): Generator<[path: string, value: unknown]> {
@@ -78,24 +95,15 @@ function* leavesOf(
     }
     const value: unknown = property?.value;
     if (value === undefined) continue;
-    if (isPlainObject(value)) yield* leavesOf(where, value, `${path}.`, level + 1);
-    else yield [path, value];
+    if (isPlainObject(value) && isSection(path)) {
+      yield* leavesOf(where, value, isSection, `${path}.`, level + 1);
+    } else yield [path, value];
   }
-}
-
-/** Whether `path` is the option's full name or its end. */
-function isNamed<V, O>(name: string, option: PeerOption<V, O>, path: string): boolean {
-  return [name, ...(option.alsoNamed ?? [])].some((candidate) => {
-    const full = fullName(candidate, option);
-    return full === path || full.endsWith(`.${path}`);
-  });
 }
 
 function isUnrelated(unrelated: readonly string[], path: string): boolean {
   return unrelated.some((entry) =>
-    entry.endsWith(".*")
-      ? `.${path}.`.includes(`.${entry.slice(0, -1)}`)
-      : path === entry || path.endsWith(`.${entry}`),
+    entry.endsWith(".*") ? `.${path}.`.includes(`.${entry.slice(0, -1)}`) : ends(path, entry),
   );
 }
 
@@ -103,7 +111,11 @@ function isUnrelated(unrelated: readonly string[], path: string): boolean {
 function refuseNear<O>(peer: Peer<O>, names: readonly (keyof O & string)[], path: string): void {
   const word = path.slice(path.lastIndexOf(".") + 1);
   const ofKey = new Map<string, string>();
-  for (const name of names) {
+  // An option that lands in one place only is the better answer for that place.
+  const sharpest = [...names].sort(
+    (a, b) => peer.options[a].ours.length - peer.options[b].ours.length,
+  );
+  for (const name of sharpest) {
     const option = peer.options[name];
     for (const place of option.ours) {
       if (!ofKey.has(place)) ofKey.set(place, fullName(name, option));

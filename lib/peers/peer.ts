@@ -92,7 +92,7 @@ export type Place =
 export interface PeerOption<V, O> {
   /** Path before its name in the peer's own config; a config may begin anywhere on it. */
   readonly section?: string;
-  /** Older and other names of the same option. */
+  /** Older and other names of the same option, with their sections. */
   readonly alsoNamed?: readonly string[];
   /** What holds where a config does not have it. */
   readonly default: V;

@@ -308,6 +308,24 @@ export const CALLS: Readonly<Record<string, readonly [(fields: Fields) => unknow
     objective: [papo.objective, spec],
     preset: [(f) => papo.preset("grpo", f), () => ({ form: "corrected" })],
     presetValues: [(f) => papo.presetValues("grpo", f), () => ({ form: "corrected" })],
+    fromTrl: [
+      papo.fromTrl,
+      () => ({ loss_type: "grpo", epsilon_high: 0.28, delta: 2, reward_weights: [1, 2] }),
+    ],
+    fromVerl: [
+      papo.fromVerl,
+      () => ({
+        actor: { clip_ratio_high: 0.28, policy_loss: { loss_mode: "gspo" } },
+        "algorithm.adv_estimator": "grpo",
+        rollout_is_threshold: "0.5_2.0",
+        rollout_rs: "seq_mean_k3",
+      }),
+    ],
+    fromLiger: [papo.fromLiger, () => ({ loss_type: "sapo", beta: 0, num_items_in_batch: 8 })],
+    fromPapoAuthors: [
+      papo.fromPapoAuthors,
+      () => ({ config: "config_grpo_papo.yaml", algorithm: { kl_prcp_coef: 0.02 } }),
+    ],
     clip: [(f) => papo.objective().clip(f), () => ({ low: 0.1, high: 0.1, dual: 3 })],
     refKl: [(f) => papo.objective().refKl(f), () => ({ coef: 1, estimator: "k3" })],
     perceptionKl: [

@@ -16,7 +16,7 @@ import {
 export const PAPO_PERCEPTION: PeerOptions<PapoPerceptionOptions, PapoOptions> = {
   use_kl_prcp: {
     section: ALGORITHM,
-    alsoNamed: ["use_contrastive_kl"],
+    alsoNamed: [`${ALGORITHM}.use_contrastive_kl`],
     default: false,
     read: readFlag,
     meaning: "Whether there is a perception term.",
@@ -25,7 +25,7 @@ export const PAPO_PERCEPTION: PeerOptions<PapoPerceptionOptions, PapoOptions> = 
   },
   kl_prcp_coef: {
     section: ALGORITHM,
-    alsoNamed: ["contrastive_kl_coef"],
+    alsoNamed: [`${ALGORITHM}.contrastive_kl_coef`],
     default: 1e-3,
     read: finite,
     meaning: "γ, weight of the perception KL.",
@@ -33,7 +33,7 @@ export const PAPO_PERCEPTION: PeerOptions<PapoPerceptionOptions, PapoOptions> = 
   },
   kl_prcp_penalty: {
     section: ALGORITHM,
-    alsoNamed: ["contrastive_kl_penalty"],
+    alsoNamed: [`${ALGORITHM}.contrastive_kl_penalty`],
     default: "kl",
     read: oneOf(KL_PENALTIES),
     meaning: "Estimator of the perception KL; the class defaults to k1, every yaml to low_var_kl.",
@@ -46,7 +46,7 @@ export const PAPO_PERCEPTION: PeerOptions<PapoPerceptionOptions, PapoOptions> = 
   },
   kl_prcp_schedule: {
     section: ALGORITHM,
-    alsoNamed: ["contrastive_kl_schedule"],
+    alsoNamed: [`${ALGORITHM}.contrastive_kl_schedule`],
     default: "fixed",
     read: oneOf(["fixed", "annealing"]),
     meaning: "γ is constant, or falls on a line.",
@@ -59,7 +59,7 @@ export const PAPO_PERCEPTION: PeerOptions<PapoPerceptionOptions, PapoOptions> = 
   },
   "kl_prcp_schedule_args.start_value": {
     section: ALGORITHM,
-    alsoNamed: ["contrastive_kl_schedule_args.start_value"],
+    alsoNamed: [`${ALGORITHM}.contrastive_kl_schedule_args.start_value`],
     default: null,
     read: nullOr(finite),
     meaning: "Annealing: γ at first; kl_prcp_coef if not said.",
@@ -67,7 +67,7 @@ export const PAPO_PERCEPTION: PeerOptions<PapoPerceptionOptions, PapoOptions> = 
   },
   "kl_prcp_schedule_args.end_value": {
     section: ALGORITHM,
-    alsoNamed: ["contrastive_kl_schedule_args.end_value"],
+    alsoNamed: [`${ALGORITHM}.contrastive_kl_schedule_args.end_value`],
     default: 0,
     read: finite,
     meaning: "Annealing: γ at last.",
@@ -75,7 +75,7 @@ export const PAPO_PERCEPTION: PeerOptions<PapoPerceptionOptions, PapoOptions> = 
   },
   "kl_prcp_schedule_args.annealing_ratio": {
     section: ALGORITHM,
-    alsoNamed: ["contrastive_kl_schedule_args.annealing_ratio"],
+    alsoNamed: [`${ALGORITHM}.contrastive_kl_schedule_args.annealing_ratio`],
     default: 0.5,
     read: fraction,
     meaning: "Annealing: its share of all steps.",
@@ -90,7 +90,7 @@ export const PAPO_PERCEPTION: PeerOptions<PapoPerceptionOptions, PapoOptions> = 
   },
   kl_prcp_apply_mode: {
     section: ALGORITHM,
-    alsoNamed: ["contrastive_kl_apply_mode"],
+    alsoNamed: [`${ALGORITHM}.contrastive_kl_apply_mode`],
     default: "all",
     read: oneOf(APPLY_MODES),
     meaning:
@@ -107,7 +107,7 @@ export const PAPO_PERCEPTION: PeerOptions<PapoPerceptionOptions, PapoOptions> = 
   },
   use_kl_prcp_token_level_mask: {
     section: ALGORITHM,
-    alsoNamed: ["use_contrastive_kl_token_level_mask"],
+    alsoNamed: [`${ALGORITHM}.use_contrastive_kl_token_level_mask`],
     default: false,
     read: readFlag,
     meaning: "Only the tokens of highest perception KL have a perception term.",
@@ -119,7 +119,7 @@ export const PAPO_PERCEPTION: PeerOptions<PapoPerceptionOptions, PapoOptions> = 
   },
   kl_prcp_token_level_mask_top_p: {
     section: ALGORITHM,
-    alsoNamed: ["contrastive_kl_token_level_mask_top_p"],
+    alsoNamed: [`${ALGORITHM}.contrastive_kl_token_level_mask_top_p`],
     default: 0.2,
     read: fraction,
     meaning:
@@ -128,7 +128,7 @@ export const PAPO_PERCEPTION: PeerOptions<PapoPerceptionOptions, PapoOptions> = 
   },
   use_kl_prcp_clipping: {
     section: ALGORITHM,
-    alsoNamed: ["use_contrastive_kl_clipping"],
+    alsoNamed: [`${ALGORITHM}.use_contrastive_kl_clipping`],
     default: false,
     read: readFlag,
     meaning: "The perception KL of a token is held between 0 and a bound.",
@@ -143,7 +143,7 @@ export const PAPO_PERCEPTION: PeerOptions<PapoPerceptionOptions, PapoOptions> = 
   },
   kl_prcp_clipping: {
     section: ALGORITHM,
-    alsoNamed: ["contrastive_kl_clipping"],
+    alsoNamed: [`${ALGORITHM}.contrastive_kl_clipping`],
     default: 0.2,
     read: positive,
     meaning: "That bound, nats; no gradient beyond it.",

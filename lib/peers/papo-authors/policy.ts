@@ -92,14 +92,14 @@ export const PAPO_POLICY: PeerOptions<PapoPolicyOptions, PapoOptions> = {
     section: ALGORITHM,
     default: 1,
     read: fraction,
-    meaning: "Discount.",
+    meaning: "Discount of later rewards.",
     ours: ["advantages"],
   },
   lam: {
     section: ALGORITHM,
     default: 1,
     read: fraction,
-    meaning: "GAE's λ.",
+    meaning: "Weight of later differences in GAE.",
     ours: ["advantages"],
   },
   disable_kl: {

@@ -13,7 +13,7 @@ const AGG_MODES = REDUCTIONS.filter((reduction) => reduction !== "sum");
 export const VERL_ACTOR: PeerOptions<VerlActorOptions, VerlOptions> = {
   loss_mode: {
     section: POLICY_LOSS,
-    alsoNamed: ["policy_loss"],
+    alsoNamed: [POLICY_LOSS],
     default: "vanilla",
     read: wordOf(LOSS_MODES, { geometric_mean: "geo_mean" }),
     meaning: "The surrogate.",

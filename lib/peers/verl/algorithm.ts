@@ -27,14 +27,14 @@ export const VERL_ALGORITHM: PeerOptions<VerlAlgorithmOptions, VerlOptions> = {
     section: ALGORITHM,
     default: 1,
     read: fraction,
-    meaning: "Discount.",
+    meaning: "Discount of later rewards.",
     ours: ["advantages"],
   },
   lam: {
     section: ALGORITHM,
     default: 1,
     read: fraction,
-    meaning: "GAE's λ.",
+    meaning: "Weight of later differences in GAE.",
     ours: ["advantages"],
   },
   use_kl_in_reward: {
@@ -54,7 +54,7 @@ export const VERL_ALGORITHM: PeerOptions<VerlAlgorithmOptions, VerlOptions> = {
     read: readKlWord,
     meaning: "Estimator of the KL in the rewards; without use_kl_loss it is what is measured.",
     ours: ["refKlEstimator"],
-    to: (word, { use_kl_loss }, isGiven) => (isGiven && !use_kl_loss ? klOf(word) : {}),
+    to: (word, { use_kl_loss }) => (use_kl_loss ? {} : klOf(word)),
   },
   use_pf_ppo: {
     section: ALGORITHM,

@@ -84,7 +84,7 @@ export const VERL_CORRECTION: PeerOptions<VerlCorrectionOptions, VerlOptions> = 
   },
   bypass_mode: {
     section: CORRECTION,
-    alsoNamed: ["bypass_old_logprob_for_rollout"],
+    alsoNamed: [`${CORRECTION}.bypass_old_logprob_for_rollout`],
     default: false,
     read: readFlag,
     meaning: "The sampler's log-probs serve as the old policy's.",
