@@ -73,6 +73,16 @@ export const evaluateOptions = (): Fields => ({
   seed: 1,
   coefficients: { refKl: 0, perceptionKl: 0.01, entropy: 0, maskedEntropy: 0, sft: 0 },
 });
+const bindOptions = (): Fields => ({
+  gradients: true,
+  gradScale: 2,
+  denominators: denominators(),
+  perToken: true,
+  gradLogits: memory(0),
+  gradMaskedLogits: memory(0),
+  gradsZeroed: true,
+});
+const runOptions = (): Fields => ({ step: 1, gradScale: 2, denominators: denominators() });
 const shardFields = (): Fields => ({
   ...logitsFields(),
   temperature: 1,
@@ -360,6 +370,21 @@ export const CALLS: Readonly<Record<string, readonly [(fields: Fields) => unknow
     ],
     "begin, batch": [(f) => CONSTANT.begin(f as never), blocks],
     "begin, options": [(f) => CONSTANT.begin(blocks() as never, f), evaluateOptions],
+    "bind, batch": [(f) => CONSTANT.bind(f as never).run(), batch],
+    "bind, options": [(f) => CONSTANT.bind(batch() as never, f).run(), bindOptions],
+    "run, options": [(f) => CONSTANT.bind(batch() as never).run(f), runOptions],
+    "runAsync, options": [
+      (f) => CONSTANT.bind(batch() as never).runAsync(f),
+      () => ({ ...runOptions(), signal: undefined }),
+    ],
+    "evaluation, options": [
+      (f) => {
+        const step = CONSTANT.bind(batch() as never);
+        step.run();
+        return step.evaluation(f);
+      },
+      () => ({ perToken: true }),
+    ],
     addAsync: [
       (f) => begun().addAsync({ rowStart: 0, logits: logits(), maskedLogits: logits() }, f),
       () => ({ signal: undefined }),
