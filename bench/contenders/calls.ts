@@ -1,8 +1,8 @@
 /** What a call costs beside the arithmetic: each step between JavaScript and the kernels by itself. */
-import type { Evaluation as LossEvaluation } from "../../lib/index.js";
+import type { BoundEvaluation, Evaluation as LossEvaluation } from "../../lib/index.js";
 import { type Batch, type LogitsArray, OBJECTIVE } from "../cases.js";
 import { papo, tokenStatsOp } from "./built.js";
-import type { Evaluation } from "./contender.js";
+import type { Evaluation, OwnSetting, Results } from "./contender.js";
 
 const { objective, tensor, tokenStats } = papo;
 
@@ -63,6 +63,48 @@ export function setUpTokenStats(batch: Batch<LogitsArray>): Evaluation {
       kl: last?.kl.data as Float64Array,
     }),
     freshOutputBytes: 0,
+  };
+}
+
+/** A bound evaluation, as a trainer runs it at every step: the loss, and both gradients where they are asked for. */
+export function setUpBound(batch: Batch<LogitsArray>, { operation }: OwnSetting): Evaluation {
+  const step = boundTo(batch, operation === "gradients");
+  let loss = 0;
+  return {
+    run() {
+      loss = step.run();
+    },
+    results: () => resultsOf(loss, step),
+    freshOutputBytes: 0,
+  };
+}
+
+/** The same off the event loop and back. */
+export function setUpBoundAsync(batch: Batch<LogitsArray>, { operation }: OwnSetting): Evaluation {
+  const step = boundTo(batch, operation === "gradients");
+  let loss = 0;
+  return {
+    async run() {
+      loss = await step.runAsync();
+    },
+    results: () => resultsOf(loss, step),
+    freshOutputBytes: 0,
+  };
+}
+
+function boundTo(batch: Batch<LogitsArray>, gradients: boolean): BoundEvaluation {
+  const { tokenIds, oldLogProbs, refLogProbs, advantages } = batch;
+  const rest = { tokenIds, oldLogProbs, refLogProbs, advantages };
+  return objective(OBJECTIVE)
+    .build()
+    .bind({ ...logitsOf(batch), ...rest }, { gradients });
+}
+
+function resultsOf(loss: number, { gradLogits, gradMaskedLogits }: BoundEvaluation): Results {
+  return {
+    loss,
+    ...(gradLogits && { gradLogits: gradLogits.data as Float32Array }),
+    ...(gradMaskedLogits && { gradMaskedLogits: gradMaskedLogits.data as Float32Array }),
   };
 }
 

@@ -12,6 +12,8 @@ const OWN: Readonly<Record<string, () => Promise<OwnSetUp>>> = {
   "call-op": async () => (await import("./calls.js")).setUpOp,
   "call-tensors": async () => (await import("./calls.js")).setUpTensors,
   "call-token-stats": async () => (await import("./calls.js")).setUpTokenStats,
+  "call-bound": async () => (await import("./calls.js")).setUpBound,
+  "call-bound-async": async () => (await import("./calls.js")).setUpBoundAsync,
   "call-evaluate": async () => (await import("./calls.js")).setUpEvaluate,
   "call-evaluate-async": async () => (await import("./calls.js")).setUpEvaluateAsync,
 };
