@@ -24,7 +24,9 @@ struct EntropyHinge {
   double low = -static_cast<double>(INFINITY);
   double high = static_cast<double>(INFINITY);
 
-  PAPO_HD bool on() const { return std::isfinite(low) || std::isfinite(high); }
+  PAPO_HD bool on() const {
+    return low > -static_cast<double>(INFINITY) || high < static_cast<double>(INFINITY);
+  }
 };
 
 /// A token that its policy holds impossible (log_prob -Infinity) has no sampled estimate: it counts 0, hinge or not.
@@ -33,15 +35,14 @@ PAPO_HD EntropyTerm entropy_term(EntropyEstimator estimator, EntropyHinge hinge,
                                  double entropy) {
   const bool exact = estimator == EntropyEstimator::exact;
   if (!exact && log_prob == -static_cast<double>(INFINITY)) return {};
-  double value = exact ? entropy : -log_prob;
-  double slope = 1;
-  if (hinge.on()) {
-    slope = value < hinge.low ? -1 : value > hinge.high ? 1 : 0;
-    if (slope == 0) return {};
-    value = slope < 0 ? hinge.low - value : value - hinge.high;
+  const EntropyTerm term = exact ? EntropyTerm{entropy, 0, 1} : EntropyTerm{-log_prob, -1, 0};
+  if (!hinge.on()) return term;
+  if (term.value > hinge.high) {
+    return {term.value - hinge.high, term.slope_log_prob, term.slope_entropy};
   }
-  if (exact) return {value, 0, slope};
-  return {value, -slope, 0};
+  if (!(term.value < hinge.low)) return {};
+  // Taken from 0, so that no slope is -0.
+  return {hinge.low - term.value, 0 - term.slope_log_prob, 0 - term.slope_entropy};
 }
 
 }  // namespace papo

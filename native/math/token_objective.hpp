@@ -201,7 +201,10 @@ PAPO_HD TokenObjective token_objective(const ObjectiveParams& params,
                                        const TokenStatistics& statistics,
                                        const TokenInputs& token) {
   const LogRatios logs = log_ratios(params, statistics, token);
-  Ratios ratios = {exp(logs.old.value), expm1(logs.ref.value), expm1(logs.masked.value)};
+  Ratios ratios;
+  ratios.old = exp(logs.old.value);
+  ratios.ref_less_1 = expm1(logs.ref.value);
+  ratios.masked_less_1 = expm1(logs.masked.value);
   if (uses_log_cosh(params)) {
     ratios.ref_log_cosh = log_cosh_half(logs.ref.value, ratios.ref_less_1);
     ratios.masked_log_cosh = log_cosh_half(logs.masked.value, ratios.masked_less_1);
