@@ -41,13 +41,12 @@ inline BlockDivergence close_divergence(const Block<T>& block, const DivergenceR
   for (std::size_t begin = 0; begin < block.count; begin += kInner) {
     const std::size_t end = begin + kInner < block.count ? begin + kInner : block.count;
     Vec both = zero, forward = zero, skew = zero;
-    for (std::size_t i = begin; i < end; i += Vec::kWidth) {
-      const Vec x_p = Vec::load(block.p + i);
+    const auto take = [&](Vec x_p, Vec x_q) {
       Vec t_p = scaled<kUnit>(x_p, scale, minus_p);
       // max with t second lets NaN through.
       if constexpr (!Vec::kExpSaturates) t_p = max(Vec::set(kNoMass), t_p);
       // From the logits' own difference, exact when they are close; t_p - t_q would carry both roundings.
-      const Vec r = scaled<kUnit>(x_p - Vec::load(block.q + i), scale, shift);
+      const Vec r = scaled<kUnit>(x_p - x_q, scale, shift);
       const Vec r2 = r * r;
       furthest = max(furthest, r2);
       Vec f = fma(Vec::set(2.4960812e-5F), r, Vec::set(-2.0325484e-4F));
@@ -61,7 +60,16 @@ inline BlockDivergence close_divergence(const Block<T>& block, const DivergenceR
       both = both + weight;
       forward = forward + term;
       skew = fma(term, r, skew);
+    };
+    constexpr bool kEvenOdd = kPairsEvenOdd<T>;
+    std::size_t i = begin;
+    for (const std::size_t pairs = end_of_pairs(begin, end); i < pairs; i += 2 * Vec::kWidth) {
+      const Pair x_p = load_pair<kEvenOdd>(block.p + i);
+      const Pair x_q = load_pair<kEvenOdd>(block.q + i);
+      take(x_p.first, x_q.first);
+      take(x_p.second, x_q.second);
     }
+    for (; i < end; i += Vec::kWidth) take(Vec::load(block.p + i), Vec::load(block.q + i));
     outer[0] = outer[0] + both;
     outer[1] = outer[1] + forward;
     outer[2] = outer[2] + skew;
