@@ -18,19 +18,32 @@ export type Answer =
       readonly kind: "relation";
       readonly operators: readonly string[];
       readonly sides: readonly Answer[];
-      /** Of "x = …" and "x ∈ …": what it says of x. */
+      /** Of "x = …", "x ∈ …" and "a < x ≤ b": what it says of x, an interval for the last. */
       readonly said: Answer | undefined;
     }
   | { readonly kind: "words"; readonly words: string };
 
 const MOST_DEPTH = 8;
-const THOUSANDS = /^([+-]?\s*\d{1,3})((?:,\s?\d{3})+)(\.\d+)?(?![\d,])/;
+const THOUSANDS = /^([+-]?\s*\d{1,3})((?:,\d{3})+)(\.\d+)?(?![\d,])/;
 const RELATION = /\\le(?![a-zA-Z])|\\ge(?![a-zA-Z])|\\ne(?![a-zA-Z])|\\in(?![a-zA-Z])|[=<>]/;
 const LISTED = /,|;|\s(?:and|or)\s|\\text\s*\{\s*(?:and|or)\s*\}/;
 
-/** Reads an answer as a whole. */
-export function readAnswer(text: string): Answer {
-  return read(plainLatex(text), 0);
+/** Reads an answer as a whole; with `thousands`, 1,234 is one number, otherwise two. */
+export function readAnswer(text: string, thousands: boolean): Answer {
+  const plain = plainLatex(text);
+  return read(thousands ? withoutThousands(plain) : plain, 0);
+}
+
+/** Whether a text can be read in two ways. */
+export function hasThousands(text: string): boolean {
+  return THOUSANDS.test(plainLatex(text));
+}
+
+/** A number with its groups of three put together. */
+function withoutThousands(text: string): string {
+  return text.replace(THOUSANDS, (_, first: string, groups: string, places = "") => {
+    return `${first}${groups.replace(/,/g, "")}${places}`;
+  });
 }
 
 function read(text: string, depth: number): Answer {
@@ -48,10 +61,10 @@ function read(text: string, depth: number): Answer {
   );
 }
 
-/** Letters and digits in lower case, with one space between words and without the commands around them. */
+/** Letters and amount in lower case, with one space between words and without the commands around them. */
 function wordsOf(text: string): string {
   const bare = text.replace(/\\text\s*\{|[{}]/g, " ");
-  return bare.replace(/\s+/g, " ").trim().toLowerCase();
+  return bare.replace(/\s+/g, "").toLowerCase();
 }
 
 function readUnion(text: string, depth: number): Answer | undefined {
@@ -66,15 +79,41 @@ function readRelation(text: string, depth: number): Answer | undefined {
   // "x = 1, x = 2" is a list of relations.
   if (splitOutside(text, LISTED).filter((part) => RELATION.test(part)).length > 1) return undefined;
   const operators = operatorsOf(text, pieces);
-  const [first = "", last = ""] = [pieces[0], pieces.at(-1)];
-  const named = /^(?:\\?[a-zA-Z]+|[a-zA-Z]_\{?\w+\}?|[a-zA-Z]\s*\(\s*[a-zA-Z]\s*\))$/;
-  const says = pieces.length === 2 && /^(?:=|\\in)$/.test(operators[0] ?? "") && named.test(first);
+  const sides = pieces.map((piece) => read(piece, depth + 1));
+  const [first = ""] = pieces;
+  const says = pieces.length === 2 && /^(?:=|\\in)$/.test(operators[0] ?? "") && isName(first);
+  const said = says ? sides[1] : intervalOf(operators, sides);
+  return { kind: "relation", operators, sides, said };
+}
+
+/** x, x_1, f(x), AB, \angle ABC, \text{Area}: what stands for a quantity on the left of an equation. */
+function isName(text: string): boolean {
+  const bare = text.replace(/_(?:\{\w+\}|\w)/g, "");
+  return /^[a-zA-Z\\][a-zA-Z\\\s{}()]*$/.test(bare) && !/\\(?:frac|sqrt)/.test(bare);
+}
+
+/** "a < x ≤ b" and "x > a" as intervals, from either end. */
+function intervalOf(operators: readonly string[], sides: readonly Answer[]): Answer | undefined {
+  const turned = operators.every((operator) => operator === ">" || operator === "\\ge");
+  if (!turned && !operators.every((operator) => operator === "<" || operator === "\\le")) {
+    return undefined;
+  }
+  const [signs, places] = turned
+    ? [[...operators].reverse(), [...sides].reverse()]
+    : [operators, sides];
+  const at = places.findIndex((side) => side.kind === "expression" && isLetter(side.expression));
+  if (at < 0 || places.length > 3 || (places.length === 3 && at !== 1)) return undefined;
+  const [low, high] = [places[at - 1], places[at + 1]];
   return {
-    kind: "relation",
-    operators,
-    sides: pieces.map((piece) => read(piece, depth + 1)),
-    said: says ? read(last, depth + 1) : undefined,
+    kind: "list",
+    open: low && /e/.test(signs[at - 1] ?? "") ? "[" : "(",
+    close: high && /e/.test(signs[at] ?? "") ? "]" : ")",
+    items: [low ?? readAnswer("-\\infty", false), high ?? readAnswer("\\infty", false)],
   };
+}
+
+function isLetter(expression: Expression): boolean {
+  return expression.kind === "letter";
 }
 
 /** What stands between the pieces. */
@@ -101,9 +140,8 @@ function readMatrix(text: string, depth: number): Answer | undefined {
   );
 }
 
-/** Items side by side without brackets, unless the comma separates thousands. */
+/** Items side by side without brackets. */
 function readBare(text: string, depth: number): Answer | undefined {
-  if (THOUSANDS.test(text)) return undefined;
   const items = splitOutside(text, LISTED).filter((item) => item !== "");
   return items.length < 2 ? undefined : bare(items.map((item) => read(item, depth + 1)));
 }
@@ -148,13 +186,10 @@ function readBoth(text: string, depth: number): Answer | undefined {
 
 function readExpression(text: string): Answer | undefined {
   const { amount, unit } = splitUnit(text);
-  const digits = amount.replace(THOUSANDS, (_, first: string, groups: string, places = "") => {
-    return `${first}${groups.replace(/[,\s]/g, "")}${places}`;
-  });
   // A word is no product of letters: what is letters only is an expression if it is one letter.
-  const word = /^[a-zA-Z]{2,}$/.test(digits.replace(/\\text\s*\{|[{}\s]/g, ""));
-  if (word && !/^(?:pi|inf)$/.test(digits)) return undefined;
-  const expression = parseExpression(withoutBraces(digits));
+  const word = /^[a-zA-Z]{2,}$/.test(amount.replace(/\\text\s*\{|[{}\s]/g, ""));
+  if (word && !/^(?:pi|inf)$/.test(amount)) return undefined;
+  const expression = parseExpression(withoutBraces(amount));
   return expression && { kind: "expression", expression, unit };
 }
 

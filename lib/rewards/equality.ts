@@ -1,6 +1,7 @@
 /** Whether two answers are mathematically equal. */
-import { type Answer, readAnswer } from "./answer.js";
+import { type Answer, hasThousands, readAnswer } from "./answer.js";
 import { type Expression, type Operation, proportional, sameExpression } from "./expression.js";
+import { plainLatex } from "./plain-latex.js";
 import { ofInteger } from "./quantity.js";
 
 const LONGEST = 4000;
@@ -17,10 +18,13 @@ export function sameAnswer(answer: string, reference: string, tolerance: number)
   if (given === "" || wanted === "") return false;
   if (given === wanted) return true;
   if (given.length > LONGEST || wanted.length > LONGEST) return false;
-  const [a, b] = [readAnswer(given), readAnswer(wanted)];
+  if (plainLatex(given) === plainLatex(wanted)) return plainLatex(given) !== "";
   const [chosen, correct] = [choiceOf(given), choiceOf(wanted)];
   if (chosen !== undefined && correct !== undefined) return chosen === correct;
-  return same(a, b, tolerance);
+  if (same(readAnswer(given, true), readAnswer(wanted, true), tolerance)) return true;
+  // "1,234" may be two numbers after all.
+  if (!hasThousands(given) && !hasThousands(wanted)) return false;
+  return same(readAnswer(given, false), readAnswer(wanted, false), tolerance);
 }
 
 /** The letter of a choice: A, (A), A., \text{(A)}, Option A, "(A) 5 cm". */
@@ -91,7 +95,8 @@ const TURNED: Readonly<Record<string, string>> = { ">": "<", "\\ge": "\\le" };
 
 /** Relations side by side, read from either end; an equation also up to a factor. */
 function sameRelation(a: Of<"relation">, b: Of<"relation">, tolerance: number): boolean {
-  if (a.said && b.said && a.operators[0] === b.operators[0]) {
+  const [first, second] = [a.operators.join(), b.operators.join()];
+  if (a.said && b.said && first === second && (first === "=" || first === "\\in")) {
     return same(a.sides[0] as Answer, b.sides[0] as Answer, 0) && same(a.said, b.said, tolerance);
   }
   const [x, y] = [ascending(a), ascending(b)];

@@ -10,7 +10,8 @@ export interface NumberLiteral {
 
 const DIGITS = /[0-9]*\.?[0-9]*/y;
 const BAR = /\\overline\{(\d{1,64})\}/y;
-const FRACTION = /\s*\\frac\{(\d{1,9})\}\{(\d{1,9})\}|\s+(\d{1,9})\/(\d{1,9})(?![\d.])/y;
+const FRACTION =
+  /\s*\\frac\s*(?:\{(\d{1,9})\}|(\d))\s*(?:\{(\d{1,9})\}|(\d))|\s+(\d{1,9})\/(\d{1,9})(?![\d.])/y;
 
 /** The number that begins at `start`; a proper fraction behind a whole number makes it a mixed one. */
 export function numberAt(text: string, start: number): NumberLiteral | undefined {
@@ -21,7 +22,7 @@ export function numberAt(text: string, start: number): NumberLiteral | undefined
   const end = start + digits.length + (bar?.[0].length ?? 0);
   const fraction = digits.includes(".") || bar ? null : at(FRACTION, text, end);
   if (fraction === null) return { value, end };
-  const [top, bottom] = [fraction[1] ?? fraction[3] ?? "", fraction[2] ?? fraction[4] ?? ""];
+  const [top = "", bottom = ""] = fraction.slice(1).filter((group) => group !== undefined);
   if (Number(top) >= Number(bottom)) return { value, end };
   const part = ofRational(rational(BigInt(top), BigInt(bottom)));
   return { value: sum(value, part), end: end + fraction[0].length };

@@ -67,8 +67,8 @@ export function splitUnit(text: string): Measured {
 function unitStart(text: string): number | undefined {
   const marked = text.indexOf("\\text");
   if (marked > 0) {
-    const rest = text.slice(marked).replace(/\\text\s*\{[^{}]*\}|\\cdot/g, "");
-    return /^[\s^/*{}0-9a-zA-Z.-]*$/.test(rest) ? marked : undefined;
+    const rest = text.slice(marked).replace(/\\text\s*\{[^{}\d]*\}|\\cdot/g, "");
+    return /^[\s/*{}a-zA-Z.-]*$/.test(withoutExponents(rest)) ? marked : undefined;
   }
   const word = /[\d)\]}]\s*([a-zA-Z])/g;
   for (let found = word.exec(text); found !== null; found = word.exec(text)) {
@@ -80,11 +80,16 @@ function unitStart(text: string): number | undefined {
 }
 
 function isUnit(text: string, apart: boolean): boolean {
-  if (/[()[\]+=<>,|\\]/.test(text)) return false;
+  if (/[()[\]+=<>,|\\\d]/.test(withoutExponents(text))) return false;
   const words = wordsOf(text);
   const known = (word: string) =>
     UNITS.has(word) ? apart || word.length > 1 : apart && word.length > 2;
   return words.length > 0 && words.every((word) => known(word) && !MATHEMATICAL.test(word));
+}
+
+/** cm^2, m^{-1}: the exponents belong to the unit. */
+function withoutExponents(text: string): string {
+  return text.replace(/\^\s*(?:\{\s*-?\d\s*\}|-?\d)/g, "");
 }
 
 function unitName(text: string): string {
