@@ -25,12 +25,14 @@ export type Answer =
 
 const MOST_DEPTH = 8;
 const THOUSANDS = /^([+-]?\s*\d{1,3})((?:,\d{3})+)(\.\d+)?(?![\d,])/;
+/** 1 234 567 */
+const SPACED = /^[+-]?\d{1,3}(?: \d{3})+(?:\.\d+)?$/;
 const RELATION = /\\le(?![a-zA-Z])|\\ge(?![a-zA-Z])|\\ne(?![a-zA-Z])|\\in(?![a-zA-Z])|[=<>]/;
 const LISTED = /,|;|\s(?:and|or)\s|\\text\s*\{\s*(?:and|or)\s*\}/;
 
 /** Reads an answer as a whole; with `thousands`, 1,234 is one number, otherwise two. */
 export function readAnswer(text: string, thousands: boolean): Answer {
-  const plain = plainLatex(text);
+  const plain = plainLatex(text).replace(SPACED, (number) => number.replace(/ /g, ""));
   return read(thousands ? withoutThousands(plain) : plain, 0);
 }
 

@@ -29,7 +29,7 @@ export function sameAnswer(answer: string, reference: string, tolerance: number)
 
 /** The letter of a choice: A, (A), A., \text{(A)}, Option A, "(A) 5 cm". */
 function choiceOf(text: string): string | undefined {
-  const bare = text.replace(/\\(?:text|textbf|mathrm|mathbf|boxed)\s*\{|[{}$]/g, " ");
+  const bare = plainLatex(text).replace(/\\(?:text|textbf|mathrm|mathbf|boxed)\s*\{|[{}$]/g, " ");
   return CHOICE.exec(bare.replace(/\s+/g, " ").trim())?.[1]?.toUpperCase();
 }
 

@@ -82,8 +82,7 @@ export interface MathReward {
  * The reward of a response to a question with a known answer: 0.9 for the answer, 0.1 for the format.
  *
  * @throws PapoError ERR_ARGUMENT, ERR_RANGE
- * @see PAPO authors' examples/reward_function/math.py:32-47 (`overall`, `accuracy`, `format`), there with mathruler's
- * grader, which calls 0.5 and 1/2 different
+ * @see PAPO authors' examples/reward_function/math.py:32-47 (`overall`, `accuracy`, `format`), with another grader
  */
 export function mathReward(options: MathRewardOptions): MathReward {
   const where = "mathReward";

@@ -2,7 +2,8 @@
 
 /** Replaced in this order; none of the patterns looks back over what it has passed. */
 const REPLACEMENTS: readonly (readonly [RegExp, string])[] = [
-  [/\\\$|\$/g, ""],
+  [/\\?[$€£]/g, ""],
+  [/^\s*(?:\\approx|≈)/, ""],
   [/(?<!\\)\\[()]/g, ""],
   [/(?<!\\)\\\[|(?<!\\)\\\](?=\s*$)/g, ""],
   [/\\(?:left|right|[bB]ig+[lr]?)(?![a-zA-Z])\s*\.?/g, ""],
@@ -29,6 +30,10 @@ const REPLACEMENTS: readonly (readonly [RegExp, string])[] = [
   [/≤|\\leqslant(?![a-zA-Z])|\\leq(?![a-zA-Z])|<=/g, "\\le "],
   [/≥|\\geqslant(?![a-zA-Z])|\\geq(?![a-zA-Z])|>=/g, "\\ge "],
   [/≠|\\neq(?![a-zA-Z])/g, "\\ne "],
+  [/∅|\\(?:emptyset|varnothing)(?![a-zA-Z])/g, "\\{\\}"],
+  [/ℝ|\\mathbb\s*(?:\{\s*R\s*\}|R)/g, "(-\\infty,\\infty)"],
+  [/\\langle(?![a-zA-Z])/g, "("],
+  [/\\rangle(?![a-zA-Z])/g, ")"],
   [/\\lt(?![a-zA-Z])/g, "<"],
   [/\\gt(?![a-zA-Z])/g, ">"],
   [/²/g, "^2"],

@@ -40,6 +40,10 @@ const UNITS: ReadonlyMap<string, string> = new Map(
 );
 const MATHEMATICAL = /^(?:sqrt|frac|ln|lg|log|exp|sin|cos|tan|cot|sec|csc|pi|inf|infty|and|or)$/;
 
+/** 30^\\circ, 30°, 30 degrees; 25°C and 25 °F. */
+const DEGREES =
+  /^(.*\S)\s*(?:(?:\^\s*\\circ|\^\s*\{\s*\\circ\s*\}|°)\s*(?:\\text\s*\{)?\s*([CF]?)\s*\}?|(?:\\text\s*\{\s*)?degrees?\s*\}?)$/s;
+
 export interface Measured {
   /** What is left of the text. */
   readonly amount: string;
@@ -51,12 +55,9 @@ export interface Measured {
 export function splitUnit(text: string): Measured {
   const percent = /^(.*[^\\\s])\s*(?:\\%|%|percent)$/s.exec(text);
   if (percent) return { amount: percent[1] ?? "", unit: "%" };
-  const degrees =
-    /^(.*\S)\s*(?:\^\s*\\circ|\^\s*\{\s*\\circ\s*\}|°|\\text\{ *degrees?\s*\}|degrees?)$/s.exec(
-      text,
-    );
+  const degrees = DEGREES.exec(text);
   if (degrees && !/sin|cos|tan|cot|sec|csc/.test(text)) {
-    return { amount: (degrees[1] ?? "").trimEnd(), unit: "°" };
+    return { amount: (degrees[1] ?? "").trimEnd(), unit: `°${degrees[2] ?? ""}` };
   }
   const at = unitStart(text);
   if (at === undefined) return { amount: text, unit: "" };

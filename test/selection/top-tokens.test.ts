@@ -30,6 +30,8 @@ test("the top of a sequence is what reaches its own quantile", (t) => {
   t.deepEqual(bits(topTokenMask({ ...options, top: 0.2 })), [0, 1, 0, 0, 0, 0, 1, 0, 0, 0]);
   t.deepEqual(bits(topTokenMask({ ...options, top: 0.5 })), [0, 1, 0, 1, 1, 1, 1, 1, 0, 0]);
   t.deepEqual(bits(topTokenMask({ ...options, top: 1 })), Array(10).fill(1));
+  const responseMask = [1, 1, 0, 1, 0, 1, 1, 1, 1, 0];
+  t.deepEqual(bits(topTokenMask({ ...options, responseMask, top: 1 })), responseMask);
 });
 
 test("the top of a batch is what reaches the quantile of all its tokens", (t) => {
