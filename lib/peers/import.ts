@@ -1,7 +1,6 @@
 /** From a peer's config to an import: every entry of the table says its part, and the parts are put together. */
 import type { Denominators } from "../functional/row-weights.js";
-import { validateSpec } from "../objective/spec.js";
-import { known, type ImportedSpec as ObjectiveSpecInput } from "./coming.js";
+import { type ObjectiveSpecInput, validateSpec } from "../objective/spec.js";
 import { fullName, readConfig } from "./config.js";
 import type {
   Contribution,
@@ -35,7 +34,7 @@ class Sum {
   readonly #batch = new Set<NeededField>();
   readonly #rules = new Set<string>();
   readonly #notExpressible: NotExpressible[] = [];
-  readonly #differences: Difference[] = [];
+  readonly #differences = new Set<Difference>();
 
   add(part: Contribution): void {
     this.#spec = { ...this.#spec, ...part.spec };
@@ -45,7 +44,7 @@ class Sum {
     for (const count of part.wholeBatch ?? []) this.#wholeBatch.add(count);
     for (const field of part.batch ?? []) this.#batch.add(field);
     for (const rule of part.rules ?? []) this.#rules.add(rule);
-    this.#differences.push(...(part.differences ?? []));
+    for (const difference of part.differences ?? []) this.#differences.add(difference);
   }
 
   addOption<O, K extends keyof O & string>(
@@ -67,7 +66,7 @@ class Sum {
   finish(peer: PeerImport["peer"], where: string, ignored: readonly string[]): PeerImport {
     return {
       peer,
-      spec: validateSpec(known(this.#spec), where),
+      spec: validateSpec(this.#spec, where),
       ...(this.#advantages === undefined ? {} : { advantages: this.#advantages }),
       ...(this.#groupFilter === undefined ? {} : { groupFilter: this.#groupFilter }),
       denominators: this.#denominators,
@@ -75,7 +74,7 @@ class Sum {
       batch: [...this.#batch],
       rules: [...this.#rules],
       notExpressible: this.#notExpressible,
-      differences: this.#differences,
+      differences: [...this.#differences],
       ignored,
     };
   }

@@ -1,6 +1,6 @@
 /** The loss types of TRL, which Liger has under the same names: a surrogate and a reduction each. */
 import type { Reduction } from "../functional/row-weights.js";
-import type { ImportedSpec as ObjectiveSpecInput } from "./coming.js";
+import type { ObjectiveSpecInput } from "../objective/spec.js";
 import type { Contribution, Difference, PeerOptions } from "./peer.js";
 import { nonNegative, positive } from "./readers.js";
 

@@ -1,8 +1,7 @@
 /** What an importer is made of, one small entry per option of the peer, and what an import gives. */
 import type { Denominators } from "../functional/row-weights.js";
-import type { ObjectiveSpec } from "../objective/spec.js";
+import type { ObjectiveSpec, ObjectiveSpecInput, SpecKey } from "../objective/spec.js";
 import type { Reader } from "../objective/spec-values.js";
-import type { ImportedSpec as ObjectiveSpecInput, ImportedKey as SpecKey } from "./coming.js";
 
 /** The arguments of `estimateAdvantages` that a config fixes: the kind, and its parameters. */
 export interface ImportedAdvantages {

@@ -7,6 +7,7 @@ export const finite: Reader<number> = numberWhere("that is finite", () => true);
 export const positive: Reader<number> = numberWhere("above 0", (x) => x > 0);
 export const nonNegative: Reader<number> = numberWhere("from 0 up", (x) => x >= 0);
 export const fraction: Reader<number> = numberWhere("from 0 to 1", (x) => x >= 0 && x <= 1);
+export const share: Reader<number> = numberWhere("above 0 and at most 1", (x) => x > 0 && x <= 1);
 export const count: Reader<number> = numberWhere(
   "that is whole, from 1 up",
   (x) => Number.isSafeInteger(x) && x > 0,

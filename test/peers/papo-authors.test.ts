@@ -124,3 +124,38 @@ test("groups of one are an error, as the authors assert", (t) => {
     smallGroups: "error",
   });
 });
+
+test("the experiments that are off by default", (t) => {
+  const on = fromPapoAuthors({
+    ...GRPO,
+    algorithm: {
+      kl_prcp_apply_mode: "acc_weighted",
+      incorrect_weighting: 0.2,
+      use_kl_prcp_token_level_mask: true,
+      kl_prcp_token_level_mask_top_p: 0.3,
+      use_kl_prcp_clipping: true,
+      use_sft_loss: true,
+    },
+  });
+  t.like(on.spec, {
+    perceptionWeighting: "accuracy-weighted",
+    incorrectWeight: 0.2,
+    correctThreshold: 0.1,
+    perceptionTokenMask: { top: 0.3, level: "sequence", choice: "quantile", denominator: "all" },
+    perceptionKlMin: 0,
+    perceptionKlMax: 0.2,
+    sftCoef: 1e-3,
+  });
+  t.deepEqual([...on.batch].sort(), ["accuracies", "maskedLogProbs", "refLogProbs"]);
+  t.true(on.differences.some(({ what }) => /after the weight/.test(what)));
+  t.is(
+    fromPapoAuthors({ ...GRPO, kl_prcp_apply_mode: "correct_only" }).spec.perceptionWeighting,
+    "correct-only",
+  );
+});
+
+test("annealing takes both entropies along", (t) => {
+  const config = { ...GRPO, kl_prcp_schedule: "annealing", "trainer.max_steps": 100 };
+  t.is(fromPapoAuthors(config).spec.entropyAnnealing, "with-perception");
+  t.is(fromPapoAuthors(GRPO).spec.entropyAnnealing, "own");
+});

@@ -1,7 +1,8 @@
 /** GRPOConfig, option by option, and Liger's arguments beside it. */
 import test from "ava";
-import type { ObjectiveSpec } from "../../lib/index.js";
+import { Objective, type ObjectiveSpec, tensor } from "../../lib/index.js";
 import { fromLiger, fromTrl } from "../../lib/peers/index.js";
+import { assertClose } from "../support/close.js";
 
 const spec = (config: object): ObjectiveSpec => fromTrl(config).spec;
 
@@ -111,7 +112,8 @@ test("what TRL computes otherwise is listed", (t) => {
   const luspo = { loss_type: "luspo", importance_sampling_level: "sequence" };
   t.deepEqual(whats(luspo), []);
   t.regex(whats({ ...luspo, beta: 0.1, use_bias_correction_kl: false })[0] ?? "", /padding/);
-  t.regex(whats({ beta: 0.1 })[0] ?? "", /by default/);
+  t.regex(whats({ loss_type: "bnpo", beta: 0.1 })[0] ?? "", /by default/);
+  t.regex(whats({})[0] ?? "", /truncated tokens/);
 });
 
 test("Liger's arguments are TRL's under other names and with other defaults", (t) => {
@@ -146,4 +148,81 @@ test("what Liger refuses, and what its two losses do differently, is listed", (t
   t.regex(kl.differences[0]?.why ?? "", /393-397/);
   t.regex(fromLiger({ loss_type: "luspo" }).differences[0]?.what ?? "", /Triton/);
   t.is(fromLiger({ vllm_is_ratio: new Float32Array(2) }).notExpressible.length, 1);
+});
+
+test("vLLM's weights in four modes, bounds on either side, and none without vLLM", (t) => {
+  const correction = (config: object) => spec({ use_vllm: true, ...config }).rolloutCorrection;
+  t.is(spec({ vllm_importance_sampling_mode: "token_mask" }).rolloutCorrection, null);
+  t.is(correction({ vllm_importance_sampling_correction: false }), null);
+  const rest = { batchNormalize: false, reject: null };
+  t.deepEqual(correction({}), { level: "sequence", mode: "mask", max: 3, min: 0, ...rest });
+  const truncated = {
+    vllm_importance_sampling_mode: "token_truncate",
+    vllm_importance_sampling_cap: 2,
+    vllm_importance_sampling_clip_min: 0.5,
+  };
+  t.deepEqual(correction(truncated), {
+    level: "token",
+    mode: "truncate",
+    max: 2,
+    min: 0.5,
+    ...rest,
+  });
+  const unbounded = { vllm_importance_sampling_clip_max: null };
+  t.is(correction(unbounded)?.max, Number.MAX_VALUE);
+  t.deepEqual(fromTrl({ use_vllm: true }).batch, ["oldLogProbs", "rolloutLogProbs"]);
+});
+
+test("masks of tokens and sequences", (t) => {
+  const { spec: own, batch, differences } = fromTrl({ top_entropy_quantile: 0.2 });
+  t.deepEqual(own.policyTokenMask, {
+    by: "entropy",
+    top: 0.2,
+    level: "batch",
+    choice: "quantile",
+    denominator: "all",
+  });
+  t.deepEqual(batch, ["entropy"]);
+  t.true(differences.some(({ what }) => /quantile/.test(what)));
+  t.is(spec({ top_entropy_quantile: 1 }).policyTokenMask, null);
+  t.is(fromTrl({ top_entropy_quantile: 0 }).notExpressible[0]?.option, "top_entropy_quantile");
+  t.deepEqual(spec({ off_policy_mask_threshold: 0.5 }).offPolicyMask, { threshold: 0.5 });
+  const cut = fromTrl({ mask_truncated_completions: true });
+  t.true(cut.rules.some((rule) => rule.startsWith("responseMask")));
+});
+
+test("off_policy_mask_threshold takes the pushed-away sequence out that left the sampler", (t) => {
+  // Two sequences of two tokens, on policy for the old one: ratios are exp(ℓ − ℓ_old).
+  const batch = {
+    logProbs: tensor(Float64Array.of(-1, -2, -1, -1), { shape: [2, 2] }) as never,
+    oldLogProbs: tensor(Float64Array.of(-0.5, -1.3, -1, -1.1), { shape: [2, 2] }) as never,
+    advantages: [-1, -1],
+  };
+  const loss = (threshold: number | null) =>
+    new Objective(spec({ loss_type: "grpo", off_policy_mask_threshold: threshold })).evaluate(batch)
+      .loss;
+  // ε = 0.2: with A < 0 the loss of a token is max(r, clip(r)), below at 0.8.
+  const [first, second] = [(0.8 + 0.8) / 2, (1 + Math.exp(0.1)) / 2];
+  assertClose(t, "without", loss(null), (first + second) / 2, { rtol: 1e-14, atol: 0 });
+  // Mean of ℓ_old − ℓ is 0.6 and −0.05.
+  assertClose(t, "0.5", loss(0.5), second / 2, { rtol: 1e-14, atol: 0 });
+  assertClose(t, "0.7", loss(0.7), (first + second) / 2, { rtol: 1e-14, atol: 0 });
+});
+
+test("the PAPO trainer that TRL had: its weights, its clamp, and what was wrong with it", (t) => {
+  const { spec: own, differences } = fromTrl({
+    loss_type: "grpo",
+    perception_loss_weight: 0.1,
+    der_loss_weight1: 0.03,
+    der_loss_weight2: 0.03,
+  });
+  t.like(own, {
+    perceptionKlCoef: 0.1,
+    perceptionKlEstimator: "k3",
+    perceptionKlMin: 0,
+    perceptionKlMax: 0.2,
+    entropyCoef: 0.03,
+    maskedEntropyCoef: 0.03,
+  });
+  t.is(differences.length, 2);
 });

@@ -93,6 +93,11 @@ test("a reference KL is in the loss with use_kl_loss only", (t) => {
   t.is(fromVerl({ kl_loss_coef: 0.1 }).spec.refKlCoef, 0);
   const { spec, batch } = fromVerl({ use_kl_loss: true });
   t.deepEqual([spec.refKlCoef, batch], [0.001, ["refLogProbs"]]);
+  const whats = (config: object) => fromVerl(config).differences.map(({ what }) => what);
+  t.deepEqual(whats({}), []);
+  t.true(whats({ entropy_coeff: 0.01 }).some((what) => what.includes("legacy actor")));
+  t.true(whats({ use_kl_loss: true, kl_loss_type: "k1" }).some((what) => /every/.test(what)));
+  t.true(whats({ use_kl_loss: true, kl_loss_type: "k3+" }).some((what) => /6058/.test(what)));
   t.regex(fromVerl({ use_kl_in_reward: true }).notExpressible[0]?.why ?? "", /rewards/);
 });
 
@@ -110,4 +115,81 @@ test("dynamic sampling and the advantage estimators", (t) => {
   const baseline = fromVerl({ adv_estimator: "optimal_token_baseline" });
   t.is(baseline.advantages, undefined);
   t.is(baseline.notExpressible[0]?.option, "algorithm.adv_estimator");
+});
+
+test("rollout_correction: weights truncated, or dropped outside of two bounds", (t) => {
+  const correction = (section: object) =>
+    fromVerl({ algorithm: { rollout_correction: section } }).spec.rolloutCorrection;
+  const rest = { batchNormalize: false, reject: null };
+  t.is(correction({}), null);
+  t.deepEqual(correction({ rollout_is: "token" }), {
+    level: "token",
+    mode: "truncate",
+    max: 2,
+    min: 0,
+    ...rest,
+  });
+  const icepop = { rollout_is: "sequence", rollout_is_threshold: "0.5_5.0" };
+  t.deepEqual(correction({ ...icepop, rollout_is_batch_normalize: true }), {
+    level: "sequence",
+    mode: "mask",
+    max: 5,
+    min: 0.5,
+    ...rest,
+    batchNormalize: true,
+  });
+  t.like(fromVerl({ tis_imp_ratio_cap: 3 }).spec.rolloutCorrection, { level: "token", max: 3 });
+  t.is(fromVerl({ tis_imp_ratio_cap: -1 }).spec.rolloutCorrection, null);
+  t.like(fromVerl({ rollout_is_weights: true }).spec.rolloutCorrection, { level: "token", max: 2 });
+});
+
+test("rollout_rs: present names bound the inverse ratio, older ones the ratio", (t) => {
+  const reject = (config: object) => fromVerl(config).spec.rolloutCorrection?.reject;
+  t.deepEqual(reject({ rollout_rs: "token_k1,seq_max_k3", rollout_rs_threshold: "0.5_2.0,0.01" }), [
+    { by: "k1", level: "token", max: 2, min: 0.5 },
+    { by: "k3", level: "sequence-max", max: 0.01 },
+  ]);
+  t.deepEqual(reject({ rollout_rs: "seq_sum_k1", rollout_is_threshold: 4 }), [
+    { by: "k1", level: "sequence-sum", max: 4, min: 0.25 },
+  ]);
+  t.deepEqual(
+    reject({
+      rollout_rs: "geometric",
+      rollout_rs_threshold: 1.25,
+      rollout_rs_threshold_lower: 0.5,
+      rollout_token_veto_threshold: 1e-4,
+    }),
+    [
+      { by: "k1", level: "sequence-mean", max: 2, min: 0.8 },
+      { by: "k1", level: "sequence-max", max: 1e4, min: Number.MIN_VALUE },
+    ],
+  );
+  const { rules, differences, spec } = fromVerl({ rollout_rs: "seq_mean_k3" });
+  t.is(spec.rolloutCorrection?.level, "none");
+  t.true(rules.some((rule) => rule.includes("`keep`")));
+  t.true(differences.some(({ what }) => what.startsWith("Rejected tokens")));
+});
+
+test("bypass mode has two losses of its own", (t) => {
+  const bypass = { bypass_mode: true, rollout_is: "token", loss_mode: "gspo" };
+  const clip = fromVerl(bypass);
+  t.deepEqual(
+    [clip.spec.surrogate.kind, clip.spec.clipDual, clip.spec.rolloutCorrection],
+    ["ppo-clip", 3, null],
+  );
+  t.true(clip.rules.includes("oldLogProbs: the sampler's log-probs."));
+  const rejecting = fromVerl({ ...bypass, rollout_rs: "token_k3" });
+  t.is(rejecting.notExpressible[0]?.option, "algorithm.rollout_correction.rollout_rs");
+  const plain = fromVerl({ ...bypass, "rollout_correction.loss_type": "reinforce" });
+  t.is(plain.spec.surrogate.kind, "reinforce");
+  t.is(plain.spec.rolloutCorrection?.level, "token");
+});
+
+test("sequence means leave empty sequences out, but for geo_mean", (t) => {
+  const empty = (config: object) => fromVerl(config).spec.emptySequences;
+  t.is(empty({ loss_mode: "gspo" }), "skip");
+  t.is(empty({ loss_mode: "geo_mean" }), "count");
+  t.deepEqual(fromVerl({}).wholeBatch, ["tokens"]);
+  t.deepEqual(fromVerl({ loss_mode: "gspo" }).wholeBatch, ["sequences"]);
+  t.deepEqual(fromVerl({ loss_mode: "geo_mean" }).wholeBatch, []);
 });

@@ -1,7 +1,7 @@
 /** The PAPO authors' perception term. */
 import { nullOr, oneOf, readFlag } from "../../objective/spec-values.js";
 import type { Contribution, PeerOptions } from "../peer.js";
-import { count, finite, fraction, nonNegative, positive } from "../readers.js";
+import { count, finite, fraction, nonNegative, positive, share } from "../readers.js";
 import {
   ALGORITHM,
   APPLY_MODES,
@@ -121,7 +121,7 @@ export const PAPO_PERCEPTION: PeerOptions<PapoPerceptionOptions, PapoOptions> = 
     section: ALGORITHM,
     alsoNamed: [`${ALGORITHM}.contrastive_kl_token_level_mask_top_p`],
     default: 0.2,
-    read: fraction,
+    read: share,
     meaning:
       "Which fraction of a sequence's tokens that is; γ shrinks by it, as its denominator stays.",
     ours: ["perceptionTokenMask"],

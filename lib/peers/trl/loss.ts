@@ -1,6 +1,13 @@
 /** GRPOConfig: what the loss is. */
 import { nullOr, oneOf, readFlag } from "../../objective/spec-values.js";
-import { isClipped, LOSS_TYPES, lossTypeOf, RATIO_LEVELS, RAW_CAP } from "../loss-types.js";
+import {
+  isClipped,
+  LOSS_TYPES,
+  type LossType,
+  lossTypeOf,
+  RATIO_LEVELS,
+  RAW_CAP,
+} from "../loss-types.js";
 import type { Difference, PeerOptions } from "../peer.js";
 import { count, finite, fraction, nonNegative, positive } from "../readers.js";
 import { highOf, type TrlLossOptions, type TrlOptions } from "./options.js";
@@ -13,7 +20,7 @@ export const TRL_LOSS: PeerOptions<TrlLossOptions, TrlOptions> = {
     ours: ["surrogate", "reduction", "wholeBatch"],
     to: (type, options) => ({
       ...lossTypeOf(options, highOf(options)),
-      differences: type === "luspo" ? luspoDifferences(options) : undefined,
+      differences: typeDifferences(type, options),
     }),
   },
   importance_sampling_level: {
@@ -133,16 +140,23 @@ export const TRL_LOSS: PeerOptions<TrlLossOptions, TrlOptions> = {
   },
 };
 
-function luspoDifferences({ importance_sampling_level, beta }: TrlOptions): readonly Difference[] {
-  if (importance_sampling_level === "sequence" && beta === 0) return [];
-  return [
-    {
-      what: "TRL averages luspo over all positions, padding included; here over sequences of their sums.",
-      why: "with a ratio per token or a reference KL its loss is [sequences, tokens], is multiplied by lengths and never masked (grpo_trainer.py:3143)",
-    },
-  ];
+function typeDifferences(
+  type: LossType,
+  { importance_sampling_level, beta }: TrlOptions,
+): readonly Difference[] {
+  if (type === "dapo" || type === "cispo" || type === "vespo") return [TOKEN_COUNT];
+  if (type !== "luspo" || (importance_sampling_level === "sequence" && beta === 0)) return [];
+  return [UNMASKED];
 }
 
+const TOKEN_COUNT = {
+  what: "TRL counts tool and truncated tokens in its global denominator, and scales by the wrong number of steps where steps_per_generation is not gradient_accumulation_steps.",
+  why: "its issues 6369 and 6024; denominators.tokens is the count of counted tokens here",
+};
+const UNMASKED = {
+  what: "TRL averages luspo over all positions, padding included; here over sequences of their sums.",
+  why: "with a ratio per token or a reference KL its loss is [sequences, tokens], is multiplied by lengths and never masked (grpo_trainer.py:3143)",
+};
 const KL_DEFAULT = {
   what: "TRL 1.10 and later correct the reference KL by default; this import takes false where the config does not say.",
   why: "the revision that was read has false; give use_bias_correction_kl to be sure",

@@ -17,6 +17,7 @@ export const TRL_TOKENS: PeerOptions<TrlTokenOptions, TrlOptions> = {
     ours: ["policyTokenMask"],
     to: (top, { entropy_coef }) => {
       if (top === 1) return {};
+      if (top === 0) return { notExpressible: "a single token of the batch: give its fraction" };
       return {
         spec: { policyTokenMask: { by: "entropy", top, level: "batch", denominator: "all" } },
         batch: ["entropy"],
@@ -77,7 +78,10 @@ export const TRL_TOKENS: PeerOptions<TrlTokenOptions, TrlOptions> = {
     meaning:
       "Sequences of negative advantage whose mean ℓ_sampler − ℓ is above it have no policy loss.",
     ours: ["offPolicyMask"],
-    to: (threshold) => (threshold === null ? {} : { spec: { offPolicyMask: { threshold } } }),
+    to: (threshold, { use_vllm }) =>
+      threshold === null
+        ? {}
+        : { spec: { offPolicyMask: { threshold } }, batch: use_vllm ? ["rolloutLogProbs"] : [] },
   },
   use_vllm: {
     default: false,

@@ -18,8 +18,8 @@ export const VERL_ACTOR: PeerOptions<VerlActorOptions, VerlOptions> = {
     read: wordOf(LOSS_MODES, { geometric_mean: "geo_mean" }),
     meaning: "The surrogate.",
     ours: ["surrogate"],
-    to: (mode, options) => {
-      const { surrogate, rules, differences } = VERL_LOSSES[mode];
+    to: (_, options) => {
+      const { surrogate, rules, differences } = lossOf(options);
       return { spec: { surrogate: surrogate(numbersOf(options)) }, rules, differences };
     },
   },
@@ -88,7 +88,7 @@ export const VERL_ACTOR: PeerOptions<VerlActorOptions, VerlOptions> = {
     meaning: "Dual clip, in PPO's loss only.",
     ours: ["clipDual"],
     to: (dual, options) => {
-      if (!VERL_LOSSES[options.loss_mode].dual) return {};
+      if (!lossOf(options).dual) return {};
       if (dual > 1 + numbersOf(options).high) return { spec: { clipDual: dual } };
       return { notExpressible: "at or below 1 + clip_ratio_high it undercuts the ordinary clip" };
     },
@@ -131,6 +131,7 @@ export const VERL_ACTOR: PeerOptions<VerlActorOptions, VerlOptions> = {
     to: (coef) => ({
       spec: { entropyCoef: coef === 0 ? 0 : -coef },
       batch: coef === 0 ? [] : ["entropy"],
+      differences: coef === 0 ? [] : [LOCAL_TERMS],
     }),
   },
   use_kl_loss: {
@@ -140,7 +141,13 @@ export const VERL_ACTOR: PeerOptions<VerlActorOptions, VerlOptions> = {
     meaning: "Whether the loss has a reference KL.",
     ours: ["refKlCoef", "batch"],
     to: (uses, { kl_loss_coef }) =>
-      uses ? { spec: { refKlCoef: kl_loss_coef }, batch: ["refLogProbs"] } : {},
+      uses
+        ? {
+            spec: { refKlCoef: kl_loss_coef },
+            batch: ["refLogProbs"],
+            differences: [LOCAL_TERMS],
+          }
+        : {},
   },
   kl_loss_coef: {
     section: ACTOR,
@@ -184,16 +191,41 @@ function numbersOf(options: VerlOptions): LossNumbers {
   };
 }
 
+/** The policy loss in force: bypass mode has two of its own, whatever loss_mode says. */
+function lossOf({ bypass_mode, loss_type, loss_mode }: VerlOptions) {
+  if (!bypass_mode) return VERL_LOSSES[loss_mode];
+  return VERL_LOSSES[loss_type === "ppo_clip" ? "vanilla" : "gpg"];
+}
+
 function aggregation(mode: Reduction, options: VerlOptions): Contribution {
-  const { reduction = mode } = VERL_LOSSES[options.loss_mode];
-  // verl divides by counts + 1e-8 within a sequence, and by the plain count of tokens.
-  const denominatorEpsilon = reduction === "token-mean" ? 0 : 1e-8;
-  const spec = { reduction, denominatorEpsilon };
-  if (reduction !== "seq-mean-token-sum-norm") return { spec };
-  const { loss_scale_factor: scale } = options;
+  const { reduction = mode, isPlainMean = false } = lossOf(options);
+  const spec = {
+    reduction,
+    // verl divides by counts + 1e-8 within a sequence, and by the plain count of tokens.
+    denominatorEpsilon: reduction === "token-mean" ? 0 : 1e-8,
+    emptySequences: isPlainMean ? "count" : "skip",
+  } as const;
+  if (isPlainMean) return { spec };
+  if (reduction === "seq-mean-token-sum-norm") return { spec, ...undivided(options) };
+  const count = reduction === "token-mean" ? "tokens" : "sequences";
+  return { spec, wholeBatch: [count], rules: [WHOLE[count]] };
+}
+
+const LOCAL_TERMS = {
+  what: "verl's legacy actor divides entropy and reference KL by the counts of the micro-batch, and only the policy term by those of the mini-batch; here all by one.",
+  why: "the weight of a term should not depend on how a batch is cut (dp_actor.py:575-656)",
+};
+
+const WHOLE = {
+  tokens:
+    "denominators.tokens: the counted tokens of the whole mini-batch; with several processes worldSize too.",
+  sequences:
+    "denominators.sequences: the sequences of the whole mini-batch; with several processes worldSize too.",
+} as const;
+
+function undivided({ loss_scale_factor: scale }: VerlOptions): Contribution {
   const length = scale === null ? "left out (the padded length)" : `${scale}`;
   return {
-    spec,
     denominators: { sequences: 1, ...(scale === null ? {} : { maxLength: scale }) },
     rules: [
       `denominators: sequences 1, maxLength ${length}. verl does not divide by the number of sequences.`,

@@ -2,7 +2,7 @@
 import { oneOf, readFlag } from "../../objective/spec-values.js";
 import type { PeerOptions } from "../peer.js";
 import { fraction } from "../readers.js";
-import { klOf, readKlWord } from "./kl.js";
+import { measuredKlOf, readKlWord } from "./kl.js";
 import { ADV_ESTIMATORS, VERL_ADVANTAGES } from "./losses.js";
 import { ALGORITHM, type VerlAlgorithmOptions, type VerlOptions } from "./options.js";
 
@@ -54,7 +54,7 @@ export const VERL_ALGORITHM: PeerOptions<VerlAlgorithmOptions, VerlOptions> = {
     read: readKlWord,
     meaning: "Estimator of the KL in the rewards; without use_kl_loss it is what is measured.",
     ours: ["refKlEstimator"],
-    to: (word, { use_kl_loss }) => (use_kl_loss ? {} : klOf(word)),
+    to: (word, { use_kl_loss }) => (use_kl_loss ? {} : measuredKlOf(word)),
   },
   use_pf_ppo: {
     section: ALGORITHM,

@@ -60,6 +60,13 @@ export const VERL_CORRECTION: PeerOptions<VerlCorrectionOptions, VerlOptions> = 
     read: readModes,
     meaning: "Rejection by k1, k2 or k3, of tokens or sequences; a list with commas.",
     ours: ["rolloutCorrection"],
+    to: (modes, options) =>
+      modes !== null && isRatioToSampler(options)
+        ? {
+            notExpressible:
+              "with bypass_mode verl compares the policy of the update with the sampler; here it is the old policy, which is the sampler then",
+          }
+        : {},
   },
   rollout_rs_threshold: {
     section: CORRECTION,
@@ -89,7 +96,8 @@ export const VERL_CORRECTION: PeerOptions<VerlCorrectionOptions, VerlOptions> = 
     read: readFlag,
     meaning: "The sampler's log-probs serve as the old policy's.",
     ours: ["rules", "surrogate"],
-    to: (bypasses, options) => (bypasses ? bypass(options) : {}),
+    to: (bypasses, { loss_type }) =>
+      bypasses ? { rules: [loss_type === "ppo_clip" ? SAMPLER_IS_OLD : SELF_IS_OLD] } : {},
   },
   loss_type: {
     section: CORRECTION,
@@ -101,6 +109,8 @@ export const VERL_CORRECTION: PeerOptions<VerlCorrectionOptions, VerlOptions> = 
 };
 
 const SAMPLER_IS_OLD = "oldLogProbs: the sampler's log-probs.";
+const SELF_IS_OLD =
+  "oldLogProbs: the policy's own log-probs of this evaluation; the weights then are those of the policy over the sampler.";
 
 function tokenWeights(max: number): Contribution {
   return {
@@ -118,6 +128,11 @@ function tokenWeights(max: number): Contribution {
   };
 }
 
+/** PPO's clip of the ratio to the sampler, which is the correction then. */
+function isRatioToSampler({ bypass_mode, loss_type }: VerlOptions): boolean {
+  return bypass_mode && loss_type === "ppo_clip";
+}
+
 /** The section rollout_correction as a whole. */
 function correction(options: VerlOptions): Contribution {
   const { rollout_is: level, rollout_rs, rollout_token_veto_threshold: veto } = options;
@@ -127,13 +142,11 @@ function correction(options: VerlOptions): Contribution {
     ...rejectionsOf(rollout_rs ?? [], thresholds, options.rollout_rs_threshold_lower),
     ...(veto === null ? [] : [vetoOf(veto)]),
   ];
-  // PPO's ratio to the sampler is the correction already.
-  const weighs = level !== null && !(options.bypass_mode && options.loss_type === "ppo_clip");
-  if (!weighs && reject.length === 0) return {};
+  if (isRatioToSampler(options) || (level === null && reject.length === 0)) return {};
   return {
     spec: {
       rolloutCorrection: {
-        level: weighs ? level : "none",
+        level: level ?? "none",
         mode: weights.lower === null ? "truncate" : "mask",
         max: weights.upper,
         min: weights.lower ?? 0,
@@ -152,13 +165,3 @@ const REJECTED = {
   what: "Rejected tokens lose their policy loss here, but still count in denominators, KL and entropy.",
   why: "verl takes them out of the response mask; a correction of the policy term should not rescale the others",
 };
-
-function bypass({ loss_type }: VerlOptions): Contribution {
-  if (loss_type === "ppo_clip") return { rules: [SAMPLER_IS_OLD] };
-  return {
-    spec: { surrogate: { kind: "reinforce" }, clipDual: 0 },
-    rules: [
-      "oldLogProbs: the policy's own log-probs of this evaluation; the weights then are those of the policy over the sampler.",
-    ],
-  };
-}

@@ -17,12 +17,7 @@ export const VERL: Peer<VerlOptions> = {
       klLimit: 10,
       entropyEstimator: "exact",
       entropyReduction: "same",
-      emptySequences: "skip",
     },
-    rules: [
-      "denominators.tokens and .sequences: those of the whole mini-batch; with several processes worldSize too.",
-    ],
-    wholeBatch: ["tokens", "sequences"],
   },
   options: { ...VERL_ACTOR, ...VERL_CORRECTION, ...VERL_ALGORITHM },
   unrelated: VERL_UNRELATED,

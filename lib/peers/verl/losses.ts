@@ -1,5 +1,5 @@
 /** verl's policy losses and advantage estimators: what each of their names is here. */
-import type { ImportedSpec as ObjectiveSpecInput } from "../coming.js";
+import type { ObjectiveSpecInput } from "../../objective/spec.js";
 import type { Contribution, Difference, ImportedAdvantages } from "../peer.js";
 
 export const LOSS_MODES = [
@@ -35,6 +35,8 @@ interface LossModeEntry {
   readonly dual?: true;
   /** The reduction it insists on, whatever loss_agg_mode says. */
   readonly reduction?: "seq-mean-token-mean";
+  /** A plain mean over the rows of a micro-batch: no count of a larger batch, empty sequences included. */
+  readonly isPlainMean?: true;
   readonly rules?: readonly string[];
   readonly differences?: readonly Difference[];
 }
@@ -68,6 +70,7 @@ export const VERL_LOSSES: Readonly<Record<LossMode, LossModeEntry>> = {
   geo_mean: {
     surrogate: () => ({ kind: "gmpo" }),
     reduction: "seq-mean-token-mean",
+    isPlainMean: true,
     rules: [
       "geo_mean is a plain mean over the sequences of a micro-batch, empty ones included: average micro-batches.",
     ],
