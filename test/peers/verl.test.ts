@@ -193,3 +193,16 @@ test("sequence means leave empty sequences out, but for geo_mean", (t) => {
   t.deepEqual(fromVerl({ loss_mode: "gspo" }).wholeBatch, ["sequences"]);
   t.deepEqual(fromVerl({ loss_mode: "geo_mean" }).wholeBatch, []);
 });
+
+test("terms beside a loss with a reduction of its own stay with loss_agg_mode, where that can be said", (t) => {
+  const beside = (config: object) => {
+    const { spec, notExpressible, wholeBatch } = fromVerl({ loss_mode: "gspo", ...config });
+    return [spec.entropyReduction, notExpressible.map(({ option }) => option), wholeBatch];
+  };
+  const option = "actor_rollout_ref.actor.loss_agg_mode";
+  const same = { loss_agg_mode: "seq-mean-token-mean", use_kl_loss: true, entropy_coeff: 0.01 };
+  t.deepEqual(beside({}), ["token-mean", [], ["sequences"]]);
+  t.deepEqual(beside({ entropy_coeff: 0.01 }), ["token-mean", [], ["sequences", "tokens"]]);
+  t.deepEqual(beside({ use_kl_loss: true }), ["token-mean", [option], ["sequences"]]);
+  t.deepEqual(beside(same), ["same", [], ["sequences"]]);
+});

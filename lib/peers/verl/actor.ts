@@ -3,7 +3,7 @@ import { REDUCTIONS, type Reduction } from "../../functional/row-weights.js";
 import { nullOr, oneOf, readFlag } from "../../objective/spec-values.js";
 import type { Contribution, PeerOptions } from "../peer.js";
 import { finite, fraction, nonNegative, positive, wordOf } from "../readers.js";
-import { klOf, readKlWord } from "./kl.js";
+import { klOf, measuredKlOf, readKlWord } from "./kl.js";
 import { LOSS_MODES, type LossNumbers, VERL_LOSSES } from "./losses.js";
 import { ACTOR, type VerlActorOptions, type VerlOptions } from "./options.js";
 
@@ -162,7 +162,7 @@ export const VERL_ACTOR: PeerOptions<VerlActorOptions, VerlOptions> = {
     read: readKlWord,
     meaning: "Its estimator; with + the value is that one's and the gradient k2's.",
     ours: ["refKlEstimator"],
-    to: (word, { use_kl_loss }) => (use_kl_loss ? klOf(word) : {}),
+    to: (word, { use_kl_loss }) => (use_kl_loss ? klOf(word) : measuredKlOf(word)),
   },
   temperature: {
     section: "actor_rollout_ref.rollout",
@@ -201,14 +201,28 @@ function aggregation(mode: Reduction, options: VerlOptions): Contribution {
   const { reduction = mode, isPlainMean = false } = lossOf(options);
   const spec = {
     reduction,
+    // Entropy and KL stay with loss_agg_mode where the policy loss insists on its own.
+    entropyReduction: reduction === mode ? "same" : "token-mean",
     // verl divides by counts + 1e-8 within a sequence, and by the plain count of tokens.
     denominatorEpsilon: reduction === "token-mean" ? 0 : 1e-8,
     emptySequences: isPlainMean ? "count" : "skip",
   } as const;
-  if (isPlainMean) return { spec };
+  const notExpressible = reduction === mode ? undefined : otherReductionOf(mode, options);
   if (reduction === "seq-mean-token-sum-norm") return { spec, ...undivided(options) };
-  const count = reduction === "token-mean" ? "tokens" : "sequences";
-  return { spec, wholeBatch: [count], rules: [WHOLE[count]] };
+  const counts = [
+    ...(isPlainMean ? [] : ([reduction === "token-mean" ? "tokens" : "sequences"] as const)),
+    ...(reduction !== mode && options.entropy_coeff !== 0 ? (["tokens"] as const) : []),
+  ];
+  return { spec, notExpressible, wholeBatch: counts, rules: counts.map((count) => WHOLE[count]) };
+}
+
+/** Why terms beside a policy loss with a reduction of its own have none of theirs, if they are on. */
+function otherReductionOf(mode: Reduction, options: VerlOptions): string | undefined {
+  const { use_kl_loss, kl_loss_coef, entropy_coeff, loss_mode } = options;
+  const hasKl = use_kl_loss && kl_loss_coef !== 0;
+  if (!hasKl && (entropy_coeff === 0 || mode === "token-mean")) return undefined;
+  const terms = hasKl ? "the reference KL" : "the entropy";
+  return `${loss_mode} reduces by seq-mean-token-mean itself; ${terms} beside it has no reduction of its own here`;
 }
 
 const LOCAL_TERMS = {

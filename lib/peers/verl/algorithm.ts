@@ -52,9 +52,10 @@ export const VERL_ALGORITHM: PeerOptions<VerlAlgorithmOptions, VerlOptions> = {
     section: ALGORITHM,
     default: "kl",
     read: readKlWord,
-    meaning: "Estimator of the KL in the rewards; without use_kl_loss it is what is measured.",
+    meaning:
+      "Estimator of the KL in the rewards; given without use_kl_loss it is what is measured.",
     ours: ["refKlEstimator"],
-    to: (word, { use_kl_loss }) => (use_kl_loss ? {} : measuredKlOf(word)),
+    to: (word, { use_kl_loss }, isGiven) => (isGiven && !use_kl_loss ? measuredKlOf(word) : {}),
   },
   use_pf_ppo: {
     section: ALGORITHM,
