@@ -7,7 +7,7 @@ import {
   SAMPLED_KL_ESTIMATORS,
   type SampledKlEstimator,
 } from "./divergence.js";
-import { REDUCTIONS, type Reduction } from "./reduction.js";
+import { EMPTY_SEQUENCES, type EmptySequences, REDUCTIONS, type Reduction } from "./reduction.js";
 
 /** What enters the loss of one token. */
 export interface TokenObjectiveNumbers {
@@ -53,6 +53,8 @@ export interface ObjectiveNumbers extends TokenObjectiveNumbers {
   readonly reduction: Reduction;
   /** Of the entropies: the token mean (default) or the same as the rest. */
   readonly entropyReduction: "token-mean" | "same";
+  /** Whether means over sequences count those without tokens; `"count"` by default. */
+  readonly emptySequences: EmptySequences;
   /** Logits are divided by it first; 1 by default. */
   readonly temperature: number;
   /** Added to every count of tokens that divides; 1e-8 by default. */
@@ -86,6 +88,7 @@ export function objectiveNumbers(
     entropyHigh: fields.entropyHigh ?? Infinity,
     reduction: fields.reduction ?? "token-mean",
     entropyReduction: fields.entropyReduction ?? "token-mean",
+    emptySequences: fields.emptySequences ?? "count",
     temperature: fields.temperature ?? 1,
     denominatorEpsilon: fields.denominatorEpsilon ?? 1e-8,
   };
@@ -134,4 +137,5 @@ const CHOICES = {
   maskedBranch: ["constant", "differentiable"],
   reduction: REDUCTIONS,
   entropyReduction: ["token-mean", "same"],
+  emptySequences: EMPTY_SEQUENCES,
 } as const;

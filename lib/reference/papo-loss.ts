@@ -111,6 +111,7 @@ export function objectiveOfStatistics(
       reduction,
       denominators,
       denominatorEpsilon: numbers.denominatorEpsilon,
+      emptySequences: numbers.emptySequences,
     });
   const weights = weightsOf(numbers.reduction);
   const { perceptionWeights = weights } = options;

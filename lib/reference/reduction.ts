@@ -52,7 +52,12 @@ export interface RowWeightsOptions extends Layout {
   readonly denominators?: Denominators | undefined;
   /** Added to every count of tokens that divides; 1e-8 by default. */
   readonly denominatorEpsilon?: number | undefined;
+  /** Whether sequences without counted tokens are among those that means divide by: "count" (default) or "skip". */
+  readonly emptySequences?: EmptySequences | undefined;
 }
+
+export const EMPTY_SEQUENCES = ["count", "skip"] as const;
+export type EmptySequences = (typeof EMPTY_SEQUENCES)[number];
 
 /** [sequences + 1] row offsets of the sequences. */
 export function sequenceOffsets(where: string, { rows, sequences, cuSeqlens }: Layout): Int32Array {
@@ -85,7 +90,7 @@ export function sequenceOffsets(where: string, { rows, sequences, cuSeqlens }: L
 /**
  * [rows] ∂loss/∂(value of the row), so that loss = Σ weight·value; 0 for rows that do not count.
  *
- * A sequence without counted tokens adds nothing, and counts among the sequences.
+ * A sequence without counted tokens adds nothing, and counts among the sequences unless `emptySequences` is "skip".
  *
  * @throws PapoError ERR_ARGUMENT, ERR_SHAPE, ERR_RANGE
  */
@@ -93,7 +98,9 @@ export function rowWeights(options: RowWeightsOptions): Float64Array {
   const where = "reference.rowWeights";
   checkObject(where, "options", options);
   const { rows, responseMask, reduction, denominators = {}, denominatorEpsilon = 1e-8 } = options;
+  const { emptySequences = "count" } = options;
   checkWord(where, "reduction", reduction, REDUCTIONS);
+  checkWord(where, "emptySequences", emptySequences, EMPTY_SEQUENCES);
   checkObject(where, "denominators", denominators);
   checkCount(where, "rows", rows);
   const counted = countedRows(where, responseMask, rows);
@@ -108,7 +115,12 @@ export function rowWeights(options: RowWeightsOptions): Float64Array {
   }
 
   const tokens = denominators.tokens ?? counted.filter(Boolean).length;
-  const sequences = denominators.sequences ?? sequencesHere;
+  let ofMean = sequencesHere;
+  if (emptySequences === "skip") {
+    ofMean = 0;
+    for (let s = 0; s < sequencesHere; s++) if (tokensOf(s) > 0) ofMean++;
+  }
+  const sequences = denominators.sequences ?? ofMean;
   const worldSize = denominators.worldSize ?? 1;
   let longest = 0;
   for (let s = 0; s < sequencesHere; s++) longest = Math.max(longest, lengthOf(s));

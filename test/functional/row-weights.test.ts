@@ -95,6 +95,26 @@ test("an empty sequence adds nothing and still counts as one", (t) => {
   );
 });
 
+test("empty sequences that are skipped are none of those that a mean divides by", (t) => {
+  for (const reduction of REDUCTIONS) {
+    for (const layout of [PADDED, PACKED]) {
+      const actual = rowWeights("f", layout, MASK, reduction, {}, 1e-8, "skip");
+      const same = layout === PADDED ? { sequences: 3 } : { cuSeqlens: [0, 3, 3, 10, 12] };
+      const options = { rows: 12, ...same, responseMask: MASK, reduction };
+      const expected = reference({ ...options, emptySequences: "skip" });
+      assertClose(t, reduction, actual, expected, TOLERANCES.float64);
+    }
+  }
+  // Two of the three sequences have tokens.
+  const weights = rowWeights("f", PADDED, MASK, "seq-mean-token-sum", {}, 0, "skip");
+  t.deepEqual(
+    weights,
+    Float64Array.from(MASK, (bit) => bit / 2),
+  );
+  const given = rowWeights("f", PADDED, MASK, "seq-mean-token-sum", { sequences: 5 }, 0, "skip");
+  t.is(given[0], 1 / 5, "a count that is given is the count");
+});
+
 test("counts and names that make no sense are refused", (t) => {
   const refused = (denominators: unknown, code: string, message: string) =>
     t.throws(() => rowWeights("f", PADDED, MASK, "token-mean", denominators as Denominators), {
