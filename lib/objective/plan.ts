@@ -1,5 +1,5 @@
 /** How a block of logits becomes statistics, terms and gradients: the only fusion decision, and its two outcomes. */
-import { expected } from "../core/errors.js";
+import { expected, PapoError } from "../core/errors.js";
 import { COTANGENTS, line, newLines, STATISTICS, TERMS } from "../ops/lines.js";
 import { type PapoLossResult, papoLoss, papoLossAsync } from "../ops/papo-loss.js";
 import {
@@ -81,12 +81,9 @@ export function runPlan(plan: Plan, args: PlanArgs): PlanResult {
   if (args.tokenIds.length === 0) return nothing();
   if (plan === "fused") return papoLoss(args);
   const steps = composed(args);
-  for (let step = steps.next(); ; ) {
-    if (step.done) return step.value;
-    const { stats, grad } = step.value;
-    if (grad) tokenStatsGrad(grad);
-    step = steps.next(stats && tokenStats(stats));
-  }
+  let step = steps.next();
+  while (!step.done) step = steps.next(walk(step.value));
+  return step.value;
 }
 
 /** The same off the event loop; an abort rejects with the signal's reason. */
@@ -98,12 +95,9 @@ export async function runPlanAsync(
   if (args.tokenIds.length === 0) return nothing();
   if (plan === "fused") return papoLossAsync(args, signal);
   const steps = composed(args);
-  for (let step = steps.next(); ; ) {
-    if (step.done) return step.value;
-    const { stats, grad } = step.value;
-    if (grad) await tokenStatsGradAsync(grad, signal);
-    step = steps.next(stats && (await tokenStatsAsync(stats, signal)));
-  }
+  let step = steps.next();
+  while (!step.done) step = steps.next(await walkAsync(step.value, signal));
+  return step.value;
 }
 
 function nothing(): PlanResult {
@@ -114,6 +108,37 @@ function nothing(): PlanResult {
 interface Walk {
   readonly stats?: TokenStatsArgs;
   readonly grad?: TokenStatsGradArgs;
+  /** Whether the second set of logits is the reference's. */
+  readonly toReference?: boolean;
+}
+
+function walk({ stats, grad, toReference }: Walk): TokenStatsResult | undefined {
+  try {
+    if (grad) tokenStatsGrad(grad);
+    return stats && tokenStats(stats);
+  } catch (error) {
+    throw toReference ? inOurWords(error) : error;
+  }
+}
+
+async function walkAsync(
+  { stats, grad, toReference }: Walk,
+  signal: AbortSignal | undefined,
+): Promise<TokenStatsResult | undefined> {
+  try {
+    if (grad) await tokenStatsGradAsync(grad, signal);
+    return stats && (await tokenStatsAsync(stats, signal));
+  } catch (error) {
+    throw toReference ? inOurWords(error) : error;
+  }
+}
+
+/** The ops call every second set of logits maskedLogits. */
+function inOurWords(error: unknown): unknown {
+  if (!(error instanceof PapoError)) return error;
+  const { code, row, message } = error;
+  const named = message.replaceAll("maskedLogits", "refLogits");
+  return new PapoError(code, named, { cause: error, ...(row === undefined ? {} : { row }) });
 }
 
 /** The composed plan as the walks that it consists of, with the algebra between them. */
@@ -121,8 +146,8 @@ function* composed(given: PlanArgs): Generator<Walk, PlanResult, TokenStatsResul
   const onInvalid = given.withoutInvalid ? ("skip" as const) : ("error" as const);
   const own = (yield { stats: { ...given, onInvalid } }) as TokenStatsResult;
   const { refLogits } = given;
-  const toReference = { ...given, onInvalid, maskedLogits: refLogits };
-  const pair = refLogits && ((yield { stats: toReference }) as TokenStatsResult);
+  const stats = { ...given, onInvalid, maskedLogits: refLogits };
+  const pair = refLogits && ((yield { stats, toReference: true }) as TokenStatsResult);
   const args = usable(given, own, pair);
   const { statistics } = own;
   const { refKlEstimator } = args.spec;
@@ -140,7 +165,8 @@ function* composed(given: PlanArgs): Generator<Walk, PlanResult, TokenStatsResul
     line(ofPair, COTANGENTS, exact).set(refSlopes);
     const walk = { ...args, maskedLogits: refLogits, gradMaskedLogits: undefined };
     const { statistics } = pair;
-    yield { grad: { ...walk, statistics, cotangents: ofPair, accumulate: true } };
+    const grad = { ...walk, statistics, cotangents: ofPair, accumulate: true };
+    yield { grad, toReference: true };
   }
   return { statistics, terms, ratios, selected, reference };
 }
