@@ -78,7 +78,13 @@ export {
 export { papoLoss, papoLossAsync } from "./functional/papo-loss.js";
 export type { PapoLossOptions } from "./functional/papo-loss-options.js";
 export { type ReduceTokensOptions, reduceTokens } from "./functional/reduce.js";
-export { type Denominators, REDUCTIONS, type Reduction } from "./functional/row-weights.js";
+export {
+  type Denominators,
+  EMPTY_SEQUENCES,
+  type EmptySequences,
+  REDUCTIONS,
+  type Reduction,
+} from "./functional/row-weights.js";
 export { type ClippedSurrogateOptions, clippedSurrogate } from "./functional/surrogate.js";
 export {
   type FinishTokenStatsOptions,
@@ -104,6 +110,8 @@ export {
   tokenStatsGradAsync,
 } from "./functional/token-stats-grad.js";
 export type { KlEstimator, SampledKlEstimator } from "./ops/token-objective.js";
+export type { RolloutCorrectionRule } from "./rollout/correction.js";
+export type { RejectionRule } from "./rollout/rejection.js";
 
 // Objectives: by name, step by step, and as data.
 
@@ -116,10 +124,12 @@ export {
   type ObjectiveBuilder,
   objective,
   type PerceptionKlOptions,
+  type PolicyOptions,
   type ReduceOptions,
   type RefKlOptions,
+  type SftOptions,
 } from "./objective/builder.js";
-export type { Coefficients } from "./objective/coefficients.js";
+export type { Coefficients, CoefficientsInput } from "./objective/coefficients.js";
 export type {
   Evaluation,
   EvaluationGradients,
@@ -127,6 +137,7 @@ export type {
   TokenTensor,
   TokenValues,
 } from "./objective/evaluation.js";
+export type { FamilyMetrics } from "./objective/family-metrics.js";
 export type { Metrics } from "./objective/metrics.js";
 export { Objective } from "./objective/objective.js";
 export type {
@@ -166,6 +177,16 @@ export {
   type SpecKey,
   validateSpec,
 } from "./objective/spec.js";
+export type {
+  AdvantageShaping,
+  EntropyAnnealing,
+  EntropyBounds,
+  OffPolicyMask,
+  PerceptionWeighting,
+  PolicyTokenMask,
+  TokenMask,
+  TokenMaskDenominator,
+} from "./objective/spec-parts.js";
 export type { SurrogateInput } from "./objective/surrogate-spec.js";
 export { warnings } from "./objective/warnings.js";
 export type { SurrogateKind, SurrogateSpec } from "./surrogates/table.js";

@@ -39,6 +39,7 @@ export interface CheckOptions {
   readonly device: string;
   readonly blockRows: number | "automatic";
   readonly step?: number;
+  readonly seed?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -65,6 +66,7 @@ export async function checkBatch(
     device: options.device as Device,
     blockRows: options.blockRows,
     step: options.step,
+    seed: options.seed,
     signal: options.signal,
     gradients: gradients.wanted,
   });

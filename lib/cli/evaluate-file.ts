@@ -10,6 +10,7 @@ export interface FileEvaluationOptions {
   readonly device: Device;
   readonly blockRows: number | "automatic";
   readonly step: number | undefined;
+  readonly seed?: number | undefined;
   readonly signal: AbortSignal | undefined;
   /** What becomes of the gradients; without it none are computed. */
   readonly gradients?: GradientsWanted | undefined;
@@ -38,7 +39,7 @@ export interface GradientBlock {
  * Loss, terms, metrics and per-token values of a batch file; gradients go to `options.gradients.take`.
  *
  * Memory: 256 MiB for a block, or what `blockRows` rows take, the same again on a device, and some numbers for each row
- * of the file.
+ * of the file. With gradients of an objective that couples rows, the block is all of them.
  *
  * @throws PapoError as `Objective.begin` and `RowBlockEvaluation.add`; ERR_FILE where reading fails
  */
@@ -49,7 +50,7 @@ export async function evaluateFile(
   options: FileEvaluationOptions,
 ): Promise<Evaluation> {
   const { dtype, shape, rows, vocabSize } = batch;
-  const { gradients, signal, step } = options;
+  const { gradients, signal, step, seed } = options;
   const evaluation = objective.begin(
     { ...rowData, shape, vocabSize },
     {
@@ -57,6 +58,7 @@ export async function evaluateFile(
       gradDType: gradients?.dtype,
       gradScale: gradients?.scale,
       step,
+      seed,
       perToken: true,
     },
   );
@@ -67,7 +69,9 @@ export async function evaluateFile(
     bytesOf(dtype) * (hasMasked ? 2 : 1) +
     (gradients ? bytesOf(gradDType) * (hasMaskedGradient ? 2 : 1) : 0) +
     (gradients?.bytesToTake ?? 0);
-  const fitting = Math.max(1, Math.floor(BLOCK_BYTES / (perElement * vocabSize)));
+  // Where gradients couple rows, one block is the only way, whatever it takes.
+  const whole = gradients !== undefined && evaluation.coupledBecause !== undefined;
+  const fitting = whole ? rows : Math.max(1, Math.floor(BLOCK_BYTES / (perElement * vocabSize)));
   const blockRows = Math.min(options.blockRows === "automatic" ? fitting : options.blockRows, rows);
   const memories: BlockMemory[] = [];
   const memory = (of: LogitsDType): BlockMemory => {

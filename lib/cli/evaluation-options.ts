@@ -24,6 +24,7 @@ export interface EvaluationFlags {
   readonly form?: (typeof PRESET_FORMS)[number];
   readonly set: readonly string[];
   readonly step?: number;
+  readonly seed?: number;
   readonly device: string;
   readonly blockRows: number | "automatic";
 }
@@ -40,6 +41,7 @@ export function addEvaluationOptions(command: Command): Command {
         .default([], "none"),
     )
     .option("--step <n>", "updates already made, for coefficients that are schedules", count(0))
+    .option("--seed <n>", "of what the objective draws at random", count(0))
     .option("--device <device>", '"cpu", "cuda" or "cuda:INDEX"', "cpu")
     .option("--block-rows <n>", "rows of logits in memory at a time", blockRows, "automatic");
 }
@@ -116,6 +118,7 @@ function checkNoSchedule(spec: ObjectiveSpec): void {
     "perceptionKlCoef",
     "entropyCoef",
     "maskedEntropyCoef",
+    "sftCoef",
   ] as const) {
     const coefficient = spec[key];
     if (typeof coefficient === "number" || coefficient.kind === "constant") continue;

@@ -112,7 +112,7 @@ function sentenceOf(message: string): string {
 
 function inFileNames(message: string): string {
   const names =
-    /\b(tokenIds|maskedLogits|maskedLogProbs|oldLogProbs|refLogProbs|responseMask|cuSeqlens)\b/g;
+    /\b(tokenIds|maskedLogits|maskedLogProbs|oldLogProbs|refLogProbs|rolloutLogProbs|responseMask|cuSeqlens)\b/g;
   return message.replaceAll(names, (name) =>
     name.replaceAll(/[A-Z]/g, (c) => `_${c}`.toLowerCase()),
   );

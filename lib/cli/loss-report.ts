@@ -40,13 +40,14 @@ function termsOf({ terms, coefficients, metrics }: Evaluation): Record<string, T
     contribution: coefficient === 0 ? 0 : coefficient * value,
     ...(share === undefined ? {} : { gradientShare: share }),
   });
-  const { refKl, perceptionKl, entropy, maskedEntropy } = coefficients;
+  const { refKl, perceptionKl, entropy, maskedEntropy, sft } = coefficients;
   return {
     surrogate: term(terms.surrogate, 1, metrics.gradShareSurrogate),
     refKl: term(terms.refKl, refKl, metrics.gradShareRefKl),
     perceptionKl: term(terms.perceptionKl, -perceptionKl, metrics.gradSharePerceptionKl),
     entropy: term(terms.entropy, entropy, metrics.gradShareEntropy),
     maskedEntropy: term(terms.maskedEntropy, maskedEntropy, metrics.gradShareMaskedEntropy),
+    ...(terms.sft === undefined ? {} : { sft: term(terms.sft, sft, metrics.gradShareSft) }),
   };
 }
 

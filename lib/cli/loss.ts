@@ -62,8 +62,10 @@ Tensors of a batch file, S sequences of L tokens over V tokens of vocabulary:
   logits, masked_logits  F32 BF16 F16     [S, L, V], or packed [rows, V]
   token_ids              I32 I64          [S, L] or [rows]
   advantages             F32 F64          the same, or [S]
-  old_log_probs, ref_log_probs, masked_log_probs (instead of masked_logits)
+  old_log_probs, ref_log_probs, rollout_log_probs,
+  masked_log_probs (instead of masked_logits)
                          F32 F64          [S, L] or [rows], nats
+  accuracies             F32 F64          [S]
   response_mask          F32 I32 U8 BOOL  [S, L] or [rows], 1 where it counts
   cu_seqlens             I32              [S + 1], row offsets where packed
 Only logits, token_ids and advantages are required.
@@ -111,10 +113,10 @@ async function evaluateInto(
   batch: BatchFile,
   rowData: Awaited<ReturnType<BatchFile["readRowData"]>>,
   { objective }: ChosenObjective,
-  { device, blockRows, step, gradScale = 1, gradDtype }: LossFlags,
+  { device, blockRows, step, seed, gradScale = 1, gradDtype }: LossFlags,
   { signal }: Terminal,
 ): Promise<Evaluation> {
-  const options = { device: device as Device, blockRows, step, signal };
+  const options = { device: device as Device, blockRows, step, seed, signal };
   if (out === undefined) return await evaluateFile(batch, rowData, objective, options);
   const result = await ResultFile.create(out, batch, {
     spec: objective.spec,

@@ -31,6 +31,9 @@ export interface BatchFileRows {
   readonly advantages: Numbers;
   readonly oldLogProbs?: Numbers;
   readonly refLogProbs?: Numbers;
+  readonly rolloutLogProbs?: Numbers;
+  /** One per sequence. */
+  readonly accuracies?: Numbers;
   readonly maskedLogProbs?: Numbers;
   readonly responseMask?: Float32Array | Int32Array | Uint8Array;
   readonly cuSeqlens?: Int32Array;
@@ -52,9 +55,19 @@ const ROW_DTYPES: Readonly<Record<string, readonly SafetensorsDType[]>> = {
   advantages: NUMBERS,
   old_log_probs: NUMBERS,
   ref_log_probs: NUMBERS,
+  rollout_log_probs: NUMBERS,
+  accuracies: NUMBERS,
   masked_log_probs: NUMBERS,
   response_mask: ["F32", "I32", "U8", "BOOL"],
   cu_seqlens: ["I32"],
+};
+
+type ShapeTexts = (of: { perRow: string; perSequence: string }) => readonly string[];
+
+/** Those that are not one number per row only. */
+const ROW_SHAPES: Readonly<Partial<Record<string, ShapeTexts>>> = {
+  advantages: ({ perRow, perSequence }) => [perRow, perSequence],
+  accuracies: ({ perSequence }) => [perSequence],
 };
 
 const EXPECTED = "expected.";
@@ -122,6 +135,8 @@ export class BatchFile {
       advantages: await read<Numbers>("advantages"),
       oldLogProbs: await read<Numbers>("old_log_probs"),
       refLogProbs: await read<Numbers>("ref_log_probs"),
+      rolloutLogProbs: await read<Numbers>("rollout_log_probs"),
+      accuracies: await read<Numbers>("accuracies"),
       maskedLogProbs: await read<Numbers>("masked_log_probs"),
       responseMask: await read<Int32Array>("response_mask"),
       cuSeqlens: await read<Int32Array>("cu_seqlens"),
@@ -244,8 +259,8 @@ function checkRowShape(
 ): void {
   const [perRow, perSequence] = [showShape(shape), showShape([sequences])];
   const text = showShape(received);
-  const mayBePerSequence = name === "advantages";
-  if (text === perRow || (mayBePerSequence && text === perSequence)) return;
-  const what = mayBePerSequence ? `${perRow} or ${perSequence}` : perRow;
+  const shapes = ROW_SHAPES[name]?.({ perRow, perSequence }) ?? [perRow];
+  if (shapes.includes(text)) return;
+  const what = shapes.join(" or ");
   throw fileError(path, `${show(name)} ${what}`, text);
 }

@@ -1,6 +1,7 @@
 /** The fluent way to an objective: every step returns a new builder, none changes one. */
-import type { Reduction } from "../functional/row-weights.js";
-import type { KlEstimator, SampledKlEstimator } from "../ops/token-objective.js";
+import type { EmptySequences, Reduction } from "../functional/row-weights.js";
+import type { KlEstimator } from "../ops/token-objective.js";
+import type { RolloutCorrectionInput } from "../rollout/rules.js";
 import { Objective } from "./objective.js";
 import { ownValues } from "./plain-object.js";
 import { type PresetForm, type PresetId, preset } from "./presets.js";
@@ -15,6 +16,17 @@ import {
   type SpecKey,
   validateSpec,
 } from "./spec.js";
+import type {
+  AdvantageShaping,
+  EntropyAnnealing,
+  EntropyBounds,
+  OffPolicyMask,
+  PartInput,
+  PerceptionWeighting,
+  PolicyTokenMask,
+  TokenMask,
+} from "./spec-parts.js";
+import type { SurrogateInput } from "./surrogate-spec.js";
 
 const WHERE = "objective";
 
@@ -28,7 +40,8 @@ export interface ClipOptions {
 
 export interface RefKlOptions {
   readonly coef?: Coefficient;
-  readonly estimator?: SampledKlEstimator;
+  /** The exact ones need the reference's logits, or exact KLs with log-probs. */
+  readonly estimator?: KlEstimator;
 }
 
 export interface PerceptionKlOptions {
@@ -36,6 +49,16 @@ export interface PerceptionKlOptions {
   readonly estimator?: KlEstimator;
   /** Bound on the exact KL, nats; null = none. */
   readonly exactLimit?: number | null;
+  /** Bounds on a token's value, nats; null = none. */
+  readonly min?: number | null;
+  readonly max?: number | null;
+  readonly weighting?: PerceptionWeighting;
+  /** A sequence with an accuracy above it is correct. */
+  readonly correctThreshold?: number;
+  /** Of incorrect sequences with "accuracy-weighted". */
+  readonly incorrectWeight?: number;
+  /** The term on its top tokens; null = on all. */
+  readonly tokenMask?: PartInput<TokenMask> | null;
 }
 
 export interface EntropyOptions {
@@ -43,10 +66,29 @@ export interface EntropyOptions {
   readonly maskedCoef?: Coefficient;
   /** Of both entropies. */
   readonly estimator?: EntropyEstimator;
+  /** Both as hinges; null = plain. */
+  readonly bounds?: PartInput<EntropyBounds> | null;
+  readonly annealing?: EntropyAnnealing;
+}
+
+/** What is done with the surrogate of each token; null switches a part off. */
+export interface PolicyOptions {
+  /** The surrogate on its top tokens. */
+  readonly tokenMask?: PartInput<PolicyTokenMask> | null;
+  readonly advantageShaping?: PartInput<AdvantageShaping> | null;
+  readonly offPolicyMask?: OffPolicyMask | null;
+  readonly rolloutCorrection?: RolloutCorrectionInput | null;
+}
+
+export interface SftOptions {
+  readonly coef?: Coefficient;
+  /** A sequence with an accuracy above it is correct; the same number as that of the perception term. */
+  readonly correctThreshold?: number;
 }
 
 export interface ReduceOptions {
   readonly entropy?: EntropyReduction;
+  readonly emptySequences?: EmptySequences;
   readonly epsilon?: number;
 }
 
@@ -60,7 +102,7 @@ export interface LimitOptions {
 
 /**
  * An objective in the making. Frozen: every method returns a new builder and checks what it was given at once;
- * only the dual clip, which has to lie above 1 + clipHigh, is checked by `spec()` and `build()`.
+ * only what depends on two keys, such as a dual clip above 1 + clipHigh, is checked by `spec()` and `build()`.
  */
 export class ObjectiveBuilder {
   readonly #given: ObjectiveSpecInput;
@@ -69,6 +111,29 @@ export class ObjectiveBuilder {
   constructor(given: ObjectiveSpecInput) {
     this.#given = { ...given };
     Object.freeze(this);
+  }
+
+  /** The policy-gradient loss, by name or with parameters. */
+  surrogate(surrogate: SurrogateInput): ObjectiveBuilder {
+    return this.#set({ surrogate });
+  }
+
+  /** Which tokens the surrogate has, and its weights and advantages. */
+  policy(options: PolicyOptions): ObjectiveBuilder {
+    return this.#with("the policy options", options, {
+      tokenMask: "policyTokenMask",
+      advantageShaping: "advantageShaping",
+      offPolicyMask: "offPolicyMask",
+      rolloutCorrection: "rolloutCorrection",
+    });
+  }
+
+  /** −log-prob of the tokens of correct sequences, added. */
+  sft(options: SftOptions): ObjectiveBuilder {
+    return this.#with("the sft options", options, {
+      coef: "sftCoef",
+      correctThreshold: "correctThreshold",
+    });
   }
 
   /** Bounds of the importance ratio and the dual clip. */
@@ -94,6 +159,12 @@ export class ObjectiveBuilder {
       coef: "perceptionKlCoef",
       estimator: "perceptionKlEstimator",
       exactLimit: "exactKlLimit",
+      min: "perceptionKlMin",
+      max: "perceptionKlMax",
+      weighting: "perceptionWeighting",
+      correctThreshold: "correctThreshold",
+      incorrectWeight: "incorrectWeight",
+      tokenMask: "perceptionTokenMask",
     });
   }
 
@@ -103,6 +174,8 @@ export class ObjectiveBuilder {
       coef: "entropyCoef",
       maskedCoef: "maskedEntropyCoef",
       estimator: "entropyEstimator",
+      bounds: "entropyBounds",
+      annealing: "entropyAnnealing",
     });
   }
 
@@ -115,6 +188,7 @@ export class ObjectiveBuilder {
   reduce(reduction: Reduction, options: ReduceOptions = {}): ObjectiveBuilder {
     return this.#set({ reduction }).#with("the reduce options", options, {
       entropy: "entropyReduction",
+      emptySequences: "emptySequences",
       epsilon: "denominatorEpsilon",
     });
   }

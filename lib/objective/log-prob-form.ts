@@ -7,7 +7,7 @@ import { isExact, numbersAt } from "./coefficients.js";
 import { type Evaluation, evaluationOf, type TokenTensor, tokenTensor } from "./evaluation.js";
 import { checkMeasured, measuredOf } from "./measured.js";
 import type { ResolvedOptions } from "./options.js";
-import { uniformFrom } from "./random.js";
+import { uniformFor } from "./random.js";
 import type { ObjectiveSpec } from "./spec.js";
 import { objectiveWeights } from "./weights.js";
 
@@ -66,7 +66,7 @@ export function evaluateLogProbs(
     refKl: reference?.values,
     // The exact KL takes its place.
     refLogProbs: isExact(spec.refKlEstimator) ? undefined : data.refLogProbs,
-    random: uniformFrom(where, options.seed),
+    random: uniformFor(where, spec.surrogate, options.seed),
     statistics,
     hasMasked,
     responseMask: mask,

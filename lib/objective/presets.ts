@@ -1,11 +1,17 @@
 /** The published objectives as data: every number with its source, in the authors' and in the corrected form. */
 import { describe, expected } from "../core/errors.js";
+import {
+  FAMILY_PRESET_IDS,
+  FAMILY_PRESETS,
+  type FamilyPresetId,
+  familyValues,
+} from "./family-presets.js";
 import { ownValues } from "./plain-object.js";
 import { type ObjectiveSpec, type ObjectiveSpecInput, type SpecKey, validateSpec } from "./spec.js";
 import { DEFAULT_SURROGATE } from "./surrogate-spec.js";
 
-/** Names of the presets. `papo-g` extends GRPO and `papo-d` DAPO; 3b and 7b are the sizes they were tuned on. */
-export const PRESET_IDS = [
+/** Presets of the PAPO paper. `papo-g` extends GRPO and `papo-d` DAPO; 3b and 7b are the sizes they were tuned on. */
+export const PAPER_PRESET_IDS = [
   "papo-g-3b",
   "papo-g-7b",
   "papo-g-3b-no-ref",
@@ -15,7 +21,11 @@ export const PRESET_IDS = [
   "grpo",
   "dapo",
 ] as const;
-export type PresetId = (typeof PRESET_IDS)[number];
+type PaperPresetId = (typeof PAPER_PRESET_IDS)[number];
+
+/** Names of all presets. */
+export const PRESET_IDS = [...PAPER_PRESET_IDS, ...FAMILY_PRESET_IDS] as readonly PresetId[];
+export type PresetId = PaperPresetId | FamilyPresetId;
 
 /**
  * Which reading of the publication.
@@ -112,7 +122,7 @@ interface PresetEntry {
   readonly values: readonly PresetValue[];
 }
 
-const PRESETS: Readonly<Record<PresetId, PresetEntry>> = {
+const PRESETS: Readonly<Record<PaperPresetId, PresetEntry>> = {
   "papo-g-3b": {
     summary: "PAPO on GRPO, Qwen2.5-VL-3B: reference KL, no double entropy",
     family: "grpo",
@@ -198,10 +208,14 @@ function doubleEntropy(coef: number, source: string): readonly PresetValue[] {
   return [of("entropyCoef", coef, source), of("maskedEntropyCoef", coef, source)];
 }
 
+function isPaper(id: PresetId): id is PaperPresetId {
+  return (PAPER_PRESET_IDS as readonly string[]).includes(id);
+}
+
 /** Checks the name of a preset; an unknown one throws ERR_ARGUMENT with the list. */
-function entryOf(where: string, id: unknown): PresetEntry {
+function readId(where: string, id: unknown): PresetId {
   const known = PRESET_IDS.find((candidate) => candidate === id);
-  if (known !== undefined) return PRESETS[known];
+  if (known !== undefined) return known;
   const list = PRESET_IDS.join(", ");
   throw expected("ERR_ARGUMENT", where, `the name of a preset (${list})`, describe(id));
 }
@@ -218,7 +232,8 @@ function formOf(where: string, options: unknown): PresetForm {
 /**
  * Every value of a preset with its source, in the order of the keys of an objective.
  *
- * The corrected form replaces the authors' choices as a whole; there is no way to get half of each.
+ * The corrected form replaces the authors' choices as a whole; there is no way to get half of each. Of a preset of another
+ * publication it corrects the terms of PAPO only, which are off there.
  *
  * @throws PapoError ERR_ARGUMENT for unknown names and forms
  */
@@ -226,21 +241,25 @@ export function presetValues(
   id: PresetId,
   options?: { readonly form?: PresetForm },
 ): readonly PresetValue[] {
-  const entry = entryOf("presetValues", id);
+  const known = readId("presetValues", id);
   const form = formOf("presetValues", options);
-  const corrections = entry.family === "grpo" ? CORRECTED_G : CORRECTED_D;
   const values = new Map<SpecKey, PresetValue>();
-  for (const value of AUTHORS) values.set(value.key, value);
-  for (const value of entry.values) values.set(value.key, value);
-  if (form === "corrected") {
-    for (const value of [...CORRECTIONS, corrections]) values.set(value.key, value);
+  const put = (value: PresetValue) => values.set(value.key, value);
+  if (isPaper(known)) {
+    const { family, values: own } = PRESETS[known];
+    for (const value of [...AUTHORS, ...own]) put(value);
+    if (form === "corrected") put(family === "grpo" ? CORRECTED_G : CORRECTED_D);
+  } else {
+    familyValues(known).forEach(put);
   }
+  if (form === "corrected") CORRECTIONS.forEach(put);
   return [...values.values()];
 }
 
 /** What a preset is, in one line. */
 export function presetSummary(id: PresetId): string {
-  return entryOf("presetSummary", id).summary;
+  const known = readId("presetSummary", id);
+  return (isPaper(known) ? PRESETS[known] : FAMILY_PRESETS[known]).summary;
 }
 
 /**
@@ -252,7 +271,7 @@ export function presetSummary(id: PresetId): string {
  */
 export function preset(id: PresetId, options?: { readonly form?: PresetForm }): ObjectiveSpec {
   const input: Partial<Record<SpecKey, unknown>> = {};
-  entryOf("preset", id);
+  readId("preset", id);
   formOf("preset", options);
   for (const { key, value } of presetValues(id, options)) input[key] = value;
   return validateSpec(input as ObjectiveSpecInput, "preset");

@@ -65,6 +65,14 @@ export class RowBlockEvaluation {
   }
 
   /**
+   * What makes the gradient of a row depend on other rows, in words: then all rows have to come in one block, unless
+   * `gradients` is false. Undefined where blocks may be cut anywhere.
+   */
+  get coupledBecause(): string | undefined {
+    return this.#coupled;
+  }
+
+  /**
    * Evaluates one block.
    *
    * @returns its gradients; empty with `gradients: false`

@@ -7,7 +7,7 @@ import type { TokenRowData } from "./batch.js";
 import { type Coefficients, isExact, numbersAt } from "./coefficients.js";
 import type { ResolvedOptions } from "./options.js";
 import type { MaskAndWeights, PlanArgs, PlanResult } from "./plan.js";
-import { uniformFrom } from "./random.js";
+import { uniformFor } from "./random.js";
 import type { ObjectiveSpec } from "./spec.js";
 import { type ObjectiveWeights, objectiveWeights } from "./weights.js";
 
@@ -83,7 +83,7 @@ export class RowState {
       sftCoef: this.coefficients.sft,
       attributes: this.attributes,
       temperature: this.spec.temperature,
-      random: uniformFrom(this.#where, this.#options.seed),
+      random: uniformFor(this.#where, this.spec.surrogate, this.#options.seed),
       // Where rows come in several blocks, no part of the objective looks at sequences.
       offsets: isAll ? data.layout.offsets : Int32Array.of(0, end - start),
       tokenIds: part(data.tokenIds, start, end),

@@ -1,5 +1,5 @@
 /** What the paper and the mathematics warn of, about the numbers of an objective. */
-import { coefficientRange } from "./schedule.js";
+import { coefficientRange, isScheduled } from "./schedule.js";
 import { type ObjectiveSpec, type ObjectiveSpecInput, validateSpec } from "./spec.js";
 
 /**
@@ -13,7 +13,13 @@ import { type ObjectiveSpec, type ObjectiveSpecInput, validateSpec } from "./spe
  */
 export function warnings(input: ObjectiveSpecInput): string[] {
   const spec = validateSpec(input, "warnings");
-  return [...collapse(spec), ...withoutEffect(spec), ...unbounded(spec), ...signs(spec)];
+  return [
+    ...collapse(spec),
+    ...withoutEffect(spec),
+    ...ofSurrogate(spec),
+    ...unbounded(spec),
+    ...signs(spec),
+  ];
 }
 
 /** The regions where the paper saw the model collapse: γ too large for what holds it back. */
@@ -50,6 +56,11 @@ function withoutEffect(spec: ObjectiveSpec): string[] {
       'maskedEntropyCoef with maskedBranch "constant": the masked entropy changes the loss value but has no gradient, as in the authors\' code',
     );
   }
+  if (spec.entropyAnnealing === "with-perception" && !isScheduled(spec.perceptionKlCoef)) {
+    found.push(
+      'entropyAnnealing "with-perception" with a perceptionKlCoef that has no schedule: it changes nothing but under options.coefficients',
+    );
+  }
   if (isOn(spec.refKlCoef) && spec.refKlEstimator === "k1") {
     found.push('refKlEstimator "k1": its gradient is zero in expectation; it only adds noise');
   }
@@ -61,9 +72,26 @@ function withoutEffect(spec: ObjectiveSpec): string[] {
   return found;
 }
 
+/** Numbers of the clip that mean something else to the surrogate, and parts without their term. */
+function ofSurrogate(spec: ObjectiveSpec): string[] {
+  const found: string[] = [];
+  const { surrogate, clipLow, clipHigh, perceptionTokenMask } = spec;
+  if (surrogate.kind.startsWith("gspo") && Math.max(clipLow, clipHigh) >= 0.1) {
+    found.push(
+      `surrogate "${surrogate.kind}" with clipLow ${clipLow} and clipHigh ${clipHigh}: a sequence's mean ratio hardly ever leaves PPO's bounds; GSPO was published with 3e-4 and 4e-4`,
+    );
+  }
+  if (perceptionTokenMask?.denominator === "all" && perceptionTokenMask.top < 1) {
+    found.push(
+      `perceptionTokenMask divides by all tokens, as the authors' code does: perceptionKlCoef acts as if it were about ${perceptionTokenMask.top} of itself; "kept" keeps its size`,
+    );
+  }
+  return found;
+}
+
 /** A maximised term whose gradient grows without bound as the masked policy loses the token. */
 function unbounded(spec: ObjectiveSpec): string[] {
-  if (coefficientRange(spec.perceptionKlCoef).max <= 0) return [];
+  if (coefficientRange(spec.perceptionKlCoef).max <= 0 || spec.perceptionKlMax !== null) return [];
   const estimator = spec.perceptionKlEstimator;
   if (estimator === "exact" || estimator === "exact-reverse") {
     if (spec.exactKlLimit !== null) return [];

@@ -28,6 +28,7 @@ export const clipCov: SurrogateDefinition<ClipCovParameters, "clip-cov"> = {
     "verl has no dual clip here; with clipDual 0 neither has this.",
   ],
   scope: "batch",
+  draws: true,
   parameters: {
     fraction: { default: 2e-4, meaning: "drawn tokens per counted token", min: 0, max: 1 },
     lower: { default: 1, meaning: "candidates have a covariance above this" },

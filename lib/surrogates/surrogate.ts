@@ -21,7 +21,7 @@ export interface SurrogateTokens {
   readonly clip: { readonly low: number; readonly high: number; readonly dual: number };
   /** Bound on the log of every ratio; slope 0 where it binds. */
   readonly logRatioLimit: number;
-  /** Uniform in [0, 1), from the seed of the evaluation; throws ERR_ARGUMENT where none was given. */
+  /** Uniform in [0, 1), from the seed of the evaluation; only for a surrogate that `draws`. */
   readonly random: () => number;
 }
 
@@ -80,6 +80,8 @@ export interface SurrogateDefinition<P extends object = object, K extends string
   readonly clips: readonly ("clipLow" | "clipHigh" | "clipDual")[];
   /** Log-probs beside the policy's that it makes use of. */
   readonly reads: readonly ("oldLogProbs" | "rolloutLogProbs")[];
+  /** Whether it draws tokens at random, so that an evaluation needs a seed. */
+  readonly draws?: boolean;
   evaluate(tokens: SurrogateTokens, parameters: P): SurrogateResult;
 }
 

@@ -17,7 +17,7 @@ const usage: Record<string, readonly [readonly string[], RegExp]> = {
   "two batches for a loss": [["loss", BATCH, BATCH], /^too many arguments/],
   "an unknown preset": [
     ["loss", BATCH, "--preset", "papo-h"],
-    /^expected the name of a preset \(papo-g-3b, .*dapo\), received "papo-h"$/,
+    /^expected the name of a preset \(papo-g-3b, .*vppo\), received "papo-h"$/,
   ],
   "an unknown form": [["loss", BATCH, "--preset", "grpo", "--form", "x"], /authors, corrected\.$/],
   "a form without a preset": [["loss", BATCH, "--form", "authors"], /so it needs --preset$/],
