@@ -51,6 +51,62 @@ test("every step sets what it names and nothing else", (t) => {
   t.deepEqual(objective().spec(), SPEC_DEFAULTS);
 });
 
+test("the steps of the family set their keys, parts complete", (t) => {
+  const spec = objective()
+    .surrogate({ kind: "sapo", temperatureNegative: 1.1 })
+    .policy({
+      tokenMask: { by: "perception", top: 0.4, level: "sequence" },
+      advantageShaping: { kind: "vppo" },
+      offPolicyMask: { threshold: 0.1 },
+      rolloutCorrection: { level: "sequence", mode: "mask", max: 3 },
+    })
+    .perceptionKl({
+      min: 0,
+      max: 0.2,
+      weighting: "accuracy-weighted",
+      incorrectWeight: 0.3,
+      correctThreshold: 0.5,
+      tokenMask: { top: 0.2 },
+    })
+    .entropy({ bounds: { high: 1 } })
+    .sft({ coef: 1e-3 })
+    .reduce("seq-mean-token-mean", { emptySequences: "skip" })
+    .spec();
+  const all = { choice: "quantile", denominator: "all", level: "sequence" } as const;
+  t.deepEqual(spec, {
+    ...SPEC_DEFAULTS,
+    surrogate: { kind: "sapo", temperaturePositive: 1, temperatureNegative: 1.1 },
+    policyTokenMask: { by: "perception", top: 0.4, ...all },
+    advantageShaping: { kind: "vppo", min: 0.9 },
+    offPolicyMask: { threshold: 0.1 },
+    rolloutCorrection: {
+      level: "sequence",
+      mode: "mask",
+      max: 3,
+      min: 0,
+      batchNormalize: false,
+      reject: null,
+    },
+    perceptionKlMin: 0,
+    perceptionKlMax: 0.2,
+    perceptionWeighting: "accuracy-weighted",
+    incorrectWeight: 0.3,
+    correctThreshold: 0.5,
+    perceptionTokenMask: { top: 0.2, ...all },
+    entropyBounds: { low: 0.1, high: 1, level: "token" },
+    sftCoef: 1e-3,
+    reduction: "seq-mean-token-mean",
+    emptySequences: "skip",
+  });
+  t.deepEqual(objective(JSON.parse(JSON.stringify(spec))).spec(), spec);
+  t.true(Object.isFrozen(spec.policyTokenMask) && Object.isFrozen(spec.rolloutCorrection));
+  const schedule = { kind: "linear", from: 0.02, to: 0, steps: 10 } as const;
+  const annealed = objective().perceptionKl({ coef: schedule }).entropy({
+    annealing: "with-perception",
+  });
+  t.is(annealed.spec().entropyAnnealing, "with-perception");
+});
+
 test("a step returns a new builder and leaves the old one as it was", (t) => {
   const base = objective("grpo");
   const before = base.spec();

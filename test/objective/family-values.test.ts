@@ -227,6 +227,10 @@ test("entropyBounds: hinges of every token, and of the mean", (t) => {
   const batch = evaluate({ ...coefs, entropyBounds: bounds });
   close(t, "batch", batch.terms.entropy, 0.3);
   t.true(valuesOf(batch.gradEntropy).every((x, row) => x === (MASK[row] === 0 ? 0 : 1 / TOKENS)));
+  // The hinge is of the mean whatever the reduction; its sum is as large as the weights are.
+  const sums = { reduction: "sum", entropyReduction: "same" } as const;
+  const summed = evaluate({ ...coefs, ...sums, entropyBounds: bounds });
+  close(t, "sum", summed.terms.entropy, 0.3 * TOKENS);
   const inside = evaluate({ ...coefs, entropyBounds: { ...bounds, high: mean + 0.1 } });
   t.is(inside.terms.entropy, 0);
   t.true(valuesOf(inside.gradEntropy).every((x) => x === 0));

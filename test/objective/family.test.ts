@@ -97,6 +97,10 @@ const CASES: Readonly<Record<string, Case>> = {
     },
     constants: true,
   },
+  "advantages shaped by perception": {
+    spec: { ...EXACT, advantageShaping: { kind: "vppo", min: 0.5 } },
+    constants: true,
+  },
   "policy gradient on kept tokens": {
     spec: {
       ...PERCEPTION,

@@ -5,6 +5,7 @@ import {
   objective,
   PRESET_FORMS,
   PRESET_IDS,
+  type PresetId,
   preset,
   presetSummary,
   presetValues,
@@ -12,7 +13,9 @@ import {
   validateSpec,
   warnings,
 } from "../../lib/index.js";
+import { FAMILY_PRESET_IDS } from "../../lib/objective/family-presets.js";
 import { PAPER_PRESET_IDS } from "../../lib/objective/presets.js";
+import { SURROGATES } from "../../lib/surrogates/table.js";
 
 /** γ, β, η of both entropies, ε_low, ε_high as published. */
 const TABLE: Readonly<
@@ -140,4 +143,61 @@ test("the corrected presets leave no term without effect or bound", (t) => {
     // What remains is the paper's own remark about γ = 0.02 without entropy at 7B.
     t.is(found.length, id === "papo-g-3b" ? 1 : 0, id);
   }
+});
+
+test("presets of other publications are their surrogate and its numbers, every term of PAPO off", (t) => {
+  for (const id of FAMILY_PRESET_IDS) {
+    for (const form of PRESET_FORMS) {
+      const spec = preset(id, { form });
+      const { refKlCoef, perceptionKlCoef, entropyCoef, maskedEntropyCoef, sftCoef } = spec;
+      t.deepEqual(
+        [refKlCoef, perceptionKlCoef, entropyCoef, maskedEntropyCoef, sftCoef],
+        [0, 0, 0, 0, 0],
+      );
+      t.deepEqual(objective(id, { form }).build().warnings, [], id);
+    }
+    t.is(preset(id).perceptionKlEstimator, "k3");
+    t.is(preset(id, { form: "corrected" }).perceptionKlEstimator, "exact");
+    t.is(preset(id, { form: "corrected" }).reduction, preset(id).reduction);
+  }
+  const kinds = FAMILY_PRESET_IDS.map((id) => preset(id).surrogate.kind);
+  const { length } = SURROGATES.filter(
+    ({ kind }) => !kinds.includes(kind) && kind !== "cispo-two-sided",
+  );
+  t.is(length, 0, "every surrogate has a preset");
+});
+
+/** clipLow, clipHigh, reduction as published. */
+const FAMILY: Readonly<Partial<Record<PresetId, readonly [number, number, string]>>> = {
+  ppo: [0.2, 0.2, "token-mean"],
+  "dr-grpo": [0.2, 0.2, "seq-mean-token-sum-norm"],
+  luspo: [3e-4, 4e-4, "seq-mean-token-sum"],
+  gspo: [3e-4, 4e-4, "seq-mean-token-mean"],
+  gmpo: [0.4, 0.4, "seq-mean-token-mean"],
+  vppo: [0.2, 0.28, "token-mean"],
+};
+
+test("clips and reductions of the family are the published ones", (t) => {
+  for (const [id, expected] of Object.entries(FAMILY)) {
+    const { clipLow, clipHigh, reduction } = preset(id as PresetId);
+    t.deepEqual([clipLow, clipHigh, reduction], expected, id);
+  }
+  t.like(preset("vppo").policyTokenMask, { by: "perception", top: 0.4, choice: "count" });
+});
+
+test("what does little or changes a coefficient unseen is warned of", (t) => {
+  t.true(about({ surrogate: { kind: "gspo" } }, "hardly ever leaves PPO's bounds"));
+  t.true(
+    about({ perceptionTokenMask: { top: 0.2 } as never, perceptionKlCoef: 0.01 }, "about 0.2 of"),
+  );
+  t.false(
+    about(
+      { perceptionTokenMask: { top: 0.2, denominator: "kept" } as never, perceptionKlCoef: 0.01 },
+      "about 0.2 of",
+    ),
+  );
+  t.true(about({ perceptionKlCoef: 0.01, entropyAnnealing: "with-perception" }, "has no schedule"));
+  const bounded = { perceptionKlCoef: 0.01, perceptionKlEstimator: "k3+" } as const;
+  t.true(about(bounded, "grows with the log-ratio"));
+  t.false(about({ ...bounded, perceptionKlMax: 0.5 }, "grows with the log-ratio"));
 });

@@ -58,6 +58,39 @@ for (const estimator of ["exact", "exact-reverse"] as const) {
     assertClose(t, "gradLogits", valuesOf(gradLogits), expected, GRADIENT_TOLERANCES.float32);
   });
 
+  test(`${estimator}: its gradient adds to that of the other terms`, (t) => {
+    const others = new Objective({ ...TERMS, refKlCoef: 0 }).evaluate(logitsBatch(BATCH));
+    const advantages = new Float64Array(BATCH.rows);
+    const alone = new Objective({ refKlCoef: 0.4, refKlEstimator: estimator });
+    const own = valuesOf(alone.evaluate({ ...batchOf(), advantages }).gradLogits);
+    const sum = valuesOf(others.gradLogits).map((x, i) => x + (own[i] as number));
+    const { gradLogits, gradMaskedLogits } = objective.evaluate(batchOf());
+    assertClose(t, "gradLogits", valuesOf(gradLogits), sum, GRADIENT_TOLERANCES.float32);
+    t.deepEqual(valuesOf(gradMaskedLogits), valuesOf(others.gradMaskedLogits));
+  });
+
+  test(`${estimator}: blocks without gradients wait for each other where a sequence couples them`, (t) => {
+    const coupled = new Objective({ ...TERMS, refKlEstimator: estimator, surrogate: "gspo" });
+    const { logits, maskedLogits, refLogits, ...rows } = batchOf();
+    const batch = { ...rows, shape: SHAPE, vocabSize: BATCH.vocabSize };
+    const begun = coupled.begin(batch, { gradients: false });
+    for (const [start, end] of [
+      [0, 9],
+      [9, 16],
+    ] as const) {
+      const part = (of: typeof refLogits) => of?.sliceRows(start, end) as never;
+      begun.add({
+        rowStart: start,
+        logits: part(logits),
+        maskedLogits: part(maskedLogits),
+        refLogits: part(refLogits),
+      });
+    }
+    const expected = coupled.evaluate(batchOf());
+    t.is(begun.finish().loss, expected.loss);
+    t.not(expected.terms.refKl, 0);
+  });
+
   test(`${estimator}: asynchronously, in blocks and into given memory it is the same`, async (t) => {
     const evaluation = objective.evaluate(batchOf());
     const again = await objective.evaluateAsync(batchOf());
