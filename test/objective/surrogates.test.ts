@@ -7,7 +7,7 @@ import {
   type ObjectiveSpecInput,
   tensor,
 } from "../../lib/index.js";
-import { finiteDifference, tokenStatsGrad } from "../../lib/reference/index.js";
+import { finiteDifference, tokenStats, tokenStatsGrad } from "../../lib/reference/index.js";
 import { SURROGATES } from "../../lib/surrogates/table.js";
 import { assertClose } from "../support/close.js";
 import { makeBatch } from "../support/inputs.js";
@@ -129,7 +129,30 @@ for (const { definition, title, spec } of CASES) {
       const at = valuesOf(logProbs);
       const slope = finiteDifference((x) => evaluate(x).loss, at, { step: 1e-4 });
       const gradient = valuesOf(evaluate(at).gradLogProbs);
-      assertClose(t, "gradLogProbs", gradient, slope, { rtol: 1e-8, atol: 1e-9 });
+      assertClose(t, "gradLogProbs", gradient, slope, TOLERANCES.finiteDifference);
+    });
+  }
+
+  if (!STRAIGHT_THROUGH.has(definition.kind)) {
+    test(`${title}: the gradient in the logits is the slope of the loss`, (t) => {
+      const { oldLogProbs, refLogProbs, advantages, responseMask, rowPitch } = BATCH;
+      const rest = { oldLogProbs, refLogProbs, advantages, responseMask, rolloutLogProbs: ROLLOUT };
+      const loss = (logits: Float64Array) => {
+        const { logProbs, maskedLogProbs } = tokenStats({ ...BATCH, logits } as never);
+        const rows = (values: ArrayLike<number>) =>
+          tensor(Float64Array.from(values), { shape: SHAPE }) as never;
+        const batch = { logProbs: rows(logProbs), maskedLogProbs: rows(maskedLogProbs ?? []) };
+        return objective.evaluate({ ...rest, ...batch }, options).loss;
+      };
+      // The sampled tokens, and one column beside them.
+      const elements = [...BATCH.tokenIds.keys()].flatMap((row) => [
+        row * rowPitch + (BATCH.tokenIds[row] as number),
+        row * rowPitch + (((BATCH.tokenIds[row] as number) + 1) % BATCH.vocabSize),
+      ]);
+      const at = Float64Array.from(BATCH.logits);
+      const slope = finiteDifference(loss, at, { step: 1e-4, elements });
+      const gradient = valuesOf(objective.evaluate(batchOf(), options).gradLogits);
+      assertClose(t, "gradLogits", gradient, slope, GRADIENT_TOLERANCES.float32, { elements });
     });
   }
 
