@@ -69,6 +69,8 @@ test("bounds are included; ratios of any size and −Infinity are decided", (t) 
   const one = { oldLogProbs: [-1], rolloutLogProbs: [-3], by: "k2", level: "token" } as const;
   t.is(rolloutRejection({ ...one, max: 2 })[0], 1);
   t.is(rolloutRejection({ ...one, max: 1.999 })[0], 0);
+  const alike = { oldLogProbs: [-1], rolloutLogProbs: [-1], by: "k1", level: "token" } as const;
+  t.is(rolloutRejection({ ...alike, max: 1, min: 1 })[0], 1);
   const far = {
     oldLogProbs: [-Infinity, -1, -Infinity, -9000],
     rolloutLogProbs: [-1, -Infinity, -Infinity, -1],

@@ -166,6 +166,23 @@ test("a correction takes what it rejects from its weights, after they were norma
   assertClose(t, "kept", metrics.keptFraction, 0.6, TOLERANCE);
 });
 
+test("a ratio at a bound is within it", (t) => {
+  const pair = { oldLogProbs: [-1, -2], rolloutLogProbs: [-1, -2] };
+  const { keep, metrics } = rolloutWeights({ ...pair, mode: "mask", min: 1, max: 1 });
+  t.deepEqual(Array.from(keep), [1, 1]);
+  t.is(metrics.clippedFraction, 0);
+});
+
+test("the kept fraction of a correction is of counted tokens, 0 without one", (t) => {
+  const rule = readRolloutCorrection("test", "rule", { reject: { by: "k3", max: 1 } });
+  const one = Float64Array.of(-1);
+  const keptOf = (bit: number) =>
+    rolloutCorrectionOf(Int32Array.of(0, 1), Int32Array.of(bit), one, one, rule).metrics
+      .keptFraction;
+  t.is(keptOf(1), 1);
+  t.is(keptOf(0), 0);
+});
+
 test("a rule is read once, completed and frozen", (t) => {
   t.deepEqual(readRolloutCorrection("test", "rule", {}), {
     level: "token",

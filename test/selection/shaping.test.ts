@@ -45,6 +45,7 @@ test("min 1, equal divergences, one sequence and none leave advantages as they a
     t.deepEqual(Array.from(vppoAdvantages({ ...BATCH, advantages, ...options })), same);
   unchanged({ min: 1 });
   unchanged({ divergences: [1, 3, 2, 2, 2, 0] });
+  unchanged({ range: { low: 0.3, high: 0.3, mean: 0 } });
   unchanged({ responseMask: [1, 1, 0, 0, 0, 0] });
   unchanged({ responseMask: [0, 0, 0, 0, 0, 0] });
   t.is(vppoAdvantages({ divergences: [], advantages: [] }).length, 0);
