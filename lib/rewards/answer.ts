@@ -1,7 +1,7 @@
 /** What an answer is: one expression, several, a tuple, a set, an interval, a relation, or words. */
 import type { Expression } from "./expression.js";
 import { parseExpression } from "./parse-expression.js";
-import { closingBrace, plainLatex, splitOutside } from "./plain-latex.js";
+import { plainLatex, splitOutside } from "./plain-latex.js";
 import { splitUnit } from "./units.js";
 
 export type Answer =
@@ -191,13 +191,6 @@ function readExpression(text: string): Answer | undefined {
   // A word is no product of letters: what is letters only is an expression if it is one letter.
   const word = /^[a-zA-Z]{2,}$/.test(amount.replace(/\\text\s*\{|[{}\s]/g, ""));
   if (word && !/^(?:pi|inf)$/.test(amount)) return undefined;
-  const expression = parseExpression(withoutBraces(amount));
+  const expression = parseExpression(amount);
   return expression && { kind: "expression", expression, unit };
-}
-
-/** Without braces around all of it: TeX shows none. */
-function withoutBraces(text: string): string {
-  return text.startsWith("{") && closingBrace(text, 0) === text.length - 1
-    ? withoutBraces(text.slice(1, -1).trim())
-    : text;
 }

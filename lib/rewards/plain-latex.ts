@@ -57,9 +57,9 @@ function endingOf(text: string): string {
   return text.endsWith(".") ? text.slice(0, -1).trimEnd() : text;
 }
 
-/** Without a \boxed{} or \text{} around all of it. */
+/** Without a \boxed{}, \text{} or bare braces around all of it. */
 function withoutOuter(text: string): string {
-  for (const command of ["\\boxed", "\\text", "\\fbox"]) {
+  for (const command of ["", "\\boxed", "\\text", "\\fbox"]) {
     const open = text.startsWith(command) ? text.indexOf("{", command.length) : -1;
     if (open < 0 || text.slice(command.length, open).trim() !== "") continue;
     if (closingBrace(text, open) === text.length - 1)

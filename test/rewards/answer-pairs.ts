@@ -112,6 +112,15 @@ export const ANSWER_PAIRS: Readonly<Record<string, readonly AnswerPair[]>> = {
     ["\\sin\\frac{\\pi}{3}", "\\frac{\\sqrt{3}}{2}", true],
     ["\\cos 2\\pi", "1", true],
     ["|-3|", "3", true],
+    ["5^0", "1", true],
+    ["0^{-1}", "0", false],
+    ["\\sqrt[3]{-2}", "-\\sqrt[3]{2}", true],
+    ["(-2)^{2/3}", "\\sqrt[3]{4}", true],
+    ["\\sqrt{-2}", "\\sqrt{2}", false],
+    ["(\\sqrt{2}\\cdot 10^{6})^2", "2\\cdot 10^{12}", true],
+    ["\\sqrt{10^{40}}", "10^{20}", true],
+    ["\\sqrt{10^{40}}", "10^{20}+1", false],
+    ["\\arcsin\\frac{\\sqrt{3}}{2}", "\\frac{\\pi}{3}", true],
     ["10^{10^{10}}", "10^{10^{11}}", false],
   ],
   "units and text": [
@@ -163,6 +172,8 @@ export const ANSWER_PAIRS: Readonly<Record<string, readonly AnswerPair[]>> = {
     ["1 and 2", "1,2", true],
     ["(1,2)", "1,2", true],
     ["((1,2),3)", "((1,2),3)", true],
+    ["\\{1,2\\},\\{3\\}", "\\{3\\},\\{2,1\\}", true],
+    ["{[1,2]}", "[1,2]", true],
     ["(1,2),(3,4)", "(3,4),(1,2)", true],
     [
       "\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}",
@@ -227,6 +238,8 @@ export const ANSWER_PAIRS: Readonly<Record<string, readonly AnswerPair[]>> = {
     ["1; process.exit()", "1", false],
     ["\\infty", "\\infty", true],
     ["\\infty", "-\\infty", false],
+    ["\\infty+1", "\\infty", true],
+    ["\\infty-\\infty", "0", false],
     ["None", "none", true],
   ],
 };
