@@ -189,6 +189,11 @@ export type {
 } from "./objective/spec-parts.js";
 export type { SurrogateInput } from "./objective/surrogate-spec.js";
 export { warnings } from "./objective/warnings.js";
+export {
+  describeSurrogates,
+  type ParameterDescription,
+  type SurrogateDescription,
+} from "./surrogates/describe.js";
 export type { SurrogateKind, SurrogateSpec } from "./surrogates/table.js";
 
 // Advantages from rewards.
@@ -228,6 +233,18 @@ export {
   type AdvantageKind,
   type AdvantageParameters,
 } from "./advantages/table.js";
+
+// What all of it computes, as data.
+
+export {
+  ENTROPY_FORMULAS,
+  type EntropyFormula,
+  type EntropyName,
+} from "./formulas/entropy.js";
+export type { Formula } from "./formulas/formula.js";
+export { KL_FORMULAS, type KlFormula } from "./formulas/kl.js";
+export { PART_FORMULAS, type PartFormula, type PartScope } from "./formulas/parts.js";
+export { REDUCTION_FORMULAS, type ReductionFormula } from "./formulas/reductions.js";
 
 // Files.
 

@@ -1,16 +1,27 @@
 /** `papo info`: what is loaded and what it can do. */
 import type { Command } from "commander";
 import {
+  ADVANTAGES,
+  describeSurrogates,
   ENTROPY_ESTIMATORS,
+  ENTROPY_FORMULAS,
+  type Formula,
   type Info,
   info,
+  KL_FORMULAS,
+  PART_FORMULAS,
   PERCEPTION_KL_ESTIMATORS,
   PRESET_IDS,
   presetSummary,
+  REDUCTION_FORMULAS,
   REDUCTIONS,
   REF_KL_ESTIMATORS,
+  type SurrogateDescription,
   version,
 } from "../index.js";
+import { REJECTION_ESTIMATORS, REJECTION_LEVELS } from "../rollout/rejection.js";
+import { ROLLOUT_WEIGHT_LEVELS, ROLLOUT_WEIGHT_MODES } from "../rollout/rollout-weights.js";
+import { ROLLOUT_WEIGHT_DEFAULTS } from "../rollout/rules.js";
 import { type Cell, showNumber, type Terminal, writeJson, writeTable } from "./terminal.js";
 
 /** A device that is there, with its facts if it is a GPU, or why there is none. */
@@ -45,6 +56,14 @@ interface InfoDocument {
   readonly ops: readonly string[];
   readonly estimators: Readonly<Record<"refKl" | "perceptionKl" | "entropy", readonly string[]>>;
   readonly reductions: readonly string[];
+  /** Options of the correction where another engine sampled. */
+  readonly rollout: typeof ROLLOUT;
+  /** What docs/objectives.md is made of. */
+  readonly surrogates: readonly SurrogateDescription[];
+  readonly advantages: readonly object[];
+  readonly formulas: Readonly<
+    Record<"kl" | "entropy" | "parts" | "reductions", readonly Formula[]>
+  >;
   readonly presets: Readonly<Record<string, string>>;
 }
 
@@ -52,9 +71,9 @@ interface InfoDocument {
 export function addInfo(program: Command, terminal: Terminal): void {
   program
     .command("info")
-    .summary("versions, devices, instruction sets, estimators, presets")
+    .summary("versions, devices, surrogates, estimators, presets")
     .description(
-      "Prints what is loaded: the addon, the devices and why one is not there, and what it can compute.",
+      "Prints what is loaded (the addon, the devices and why one is not there), and every objective that it can compute; with --json also formulas, gradients, parameters and sources.",
     )
     .option("--json", "print one JSON document")
     .addHelpText(
@@ -73,6 +92,13 @@ Examples:
       else writeInfo(terminal, document);
     });
 }
+
+const ROLLOUT = {
+  levels: ROLLOUT_WEIGHT_LEVELS,
+  modes: ROLLOUT_WEIGHT_MODES,
+  defaults: ROLLOUT_WEIGHT_DEFAULTS,
+  reject: { by: REJECTION_ESTIMATORS, levels: REJECTION_LEVELS },
+} as const;
 
 function documentOf(): InfoDocument {
   const loaded = info();
@@ -99,6 +125,15 @@ function documentOf(): InfoDocument {
       entropy: ENTROPY_ESTIMATORS,
     },
     reductions: REDUCTIONS,
+    rollout: ROLLOUT,
+    surrogates: describeSurrogates(),
+    advantages: Object.values(ADVANTAGES),
+    formulas: {
+      kl: Object.values(KL_FORMULAS),
+      entropy: Object.values(ENTROPY_FORMULAS),
+      parts: Object.values(PART_FORMULAS),
+      reductions: Object.values(REDUCTION_FORMULAS),
+    },
     presets: Object.fromEntries(PRESET_IDS.map((id) => [id, presetSummary(id)])),
   };
 }
@@ -128,13 +163,36 @@ function writeInfo(terminal: Terminal, document: InfoDocument): void {
       [`entropy: ${estimators.entropy.join(", ")}`],
     ]),
     [label("reductions"), document.reductions.join(", ")],
+    ...section("rollout", [
+      [`weights: ${ROLLOUT.modes.join(", ")}; per ${ROLLOUT.levels.join(", ")}`],
+      [`rejection: by ${ROLLOUT.reject.by.join(", ")}; per ${ROLLOUT.reject.levels.join(", ")}`],
+    ]),
   ]);
-  terminal.stdout.write("\n");
-  const presets = Object.entries(document.presets);
-  writeTable(terminal, "ll", [
-    [label("preset"), ""],
-    ...presets.map(([id, summary]) => [id, summary]),
-  ]);
+  const list = (name: string, lines: readonly (readonly [string, string])[]) => {
+    terminal.stdout.write("\n");
+    writeTable(terminal, "ll", [[label(name), ""], ...lines]);
+  };
+  const { surrogates, formulas, presets } = document;
+  list(
+    "surrogate",
+    surrogates.map(({ kind, aliases, summary }) => [[kind, ...aliases].join(", "), summary]),
+  );
+  for (const [title, entries] of [
+    ["KL estimator", formulas.kl],
+    ["entropy", formulas.entropy],
+    ["reduction", formulas.reductions],
+    ["part", formulas.parts],
+  ] as const) {
+    list(
+      title,
+      entries.map(({ name, summary }) => [name, summary]),
+    );
+  }
+  list(
+    "advantage",
+    Object.values(ADVANTAGES).map(({ kind, summary }) => [kind, summary]),
+  );
+  list("preset", Object.entries(presets));
 }
 
 function cudaLine({ built, runtimeVersion, driverVersion }: InfoDocument["cuda"]): string {

@@ -4,7 +4,17 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
-import { PRESET_IDS, REDUCTIONS, SPEC_KEYS } from "../../lib/index.js";
+import {
+  ADVANTAGE_KINDS,
+  describeSurrogates,
+  KL_FORMULAS,
+  PART_FORMULAS,
+  PERCEPTION_KL_ESTIMATORS,
+  PRESET_IDS,
+  REDUCTION_FORMULAS,
+  REDUCTIONS,
+  SPEC_KEYS,
+} from "../../lib/index.js";
 import { goldenPath } from "../support/golden.js";
 import { BatchBytes, folder, papo, papoJson, type Ran } from "./papo.js";
 
@@ -67,6 +77,40 @@ test("info says what is loaded", async (t) => {
   t.true(json.estimators.perceptionKl.includes("exact"));
   t.deepEqual(json.reductions, REDUCTIONS);
   t.deepEqual(Object.keys(json.presets), PRESET_IDS);
+});
+
+test("info lists every objective with all that the tables say of it", async (t) => {
+  const { json } = await papoJson(["info"]);
+  t.deepEqual(json.surrogates, describeSurrogates());
+  const sapo = json.surrogates.find(({ kind }: { kind: string }) => kind === "sapo");
+  t.like(sapo.parameters[0], { name: "temperaturePositive", default: 1, above: 0 });
+  const namesOf = (entries: { name: string }[]) => entries.map(({ name }) => name);
+  t.deepEqual(namesOf(json.formulas.kl), Object.keys(KL_FORMULAS));
+  t.deepEqual(namesOf(json.formulas.kl).sort(), [...PERCEPTION_KL_ESTIMATORS].sort());
+  t.deepEqual(namesOf(json.formulas.reductions), REDUCTIONS);
+  t.deepEqual(namesOf(json.formulas.parts), Object.keys(PART_FORMULAS));
+  t.is(json.formulas.entropy.length, 4);
+  t.deepEqual(
+    json.advantages.map(({ kind }: { kind: string }) => kind),
+    ADVANTAGE_KINDS,
+  );
+  t.like(json.rollout, { modes: ["truncate", "mask"], defaults: { level: "token", max: 2 } });
+});
+
+test("info has a line for each of them", async (t) => {
+  const { stdout } = await papo(["info"]);
+  const lines = stdout.split("\n");
+  const names = [
+    ...describeSurrogates().map(({ kind, aliases }) => [kind, ...aliases].join(", ")),
+    ...[KL_FORMULAS, REDUCTION_FORMULAS, PART_FORMULAS].flatMap((table) => Object.keys(table)),
+    ...ADVANTAGE_KINDS,
+    ...PRESET_IDS,
+  ];
+  for (const name of names)
+    t.true(
+      lines.some((line) => line.startsWith(`${name}  `)),
+      name,
+    );
 });
 
 test("info says why a device is not there", async (t) => {

@@ -17,7 +17,7 @@ const LIB_FLOORS: readonly (readonly string[])[] = [
   ["functional", "surrogates", "masking", "io"],
   ["advantages", "rewards", "rollout", "selection"],
   ["objective", "monitor"],
-  ["peers"],
+  ["formulas", "peers"],
   ["index"],
   ["cli", "adapters"],
 ];

@@ -1,0 +1,83 @@
+/** Every key of an objective, and the objects among their values. */
+import { SPEC_DEFAULTS, SPEC_KEYS } from "../../lib/objective/spec.js";
+import { type Declaration, interfacesOf } from "../declarations.js";
+import { anchorOf, blocks, literal, prose, table } from "../markdown.js";
+import type { Section } from "./section.js";
+
+export function specSection(): Section {
+  const interfaces = interfacesOf("lib/objective", "lib/rollout", "lib/selection");
+  const fields = new Map(
+    interfaces.get("ObjectiveSpec")?.fields.map((field) => [field.name, field]),
+  );
+  const objects = objectsOf(
+    [...fields.values()].map(({ type }) => type),
+    interfaces,
+  );
+  return {
+    heading: "Keys of an objective",
+    entries: objects.map(({ name }) => name),
+    body: blocks(
+      "An objective is plain JSON. `validateSpec` reads one strictly, `objective(…)` builds one step by step, and `new Objective(spec)` evaluates it.",
+      table(
+        ["key", "default", "type", "meaning"],
+        SPEC_KEYS.map((key) => {
+          const field = fields.get(key);
+          if (field === undefined) throw new Error(`ObjectiveSpec says nothing of ${key}`);
+          return [
+            `\`${key}\``,
+            literal(SPEC_DEFAULTS[key]),
+            typeOf(field.type, objects),
+            prose(withoutDefault(field.meaning)),
+          ];
+        }),
+      ),
+      objects.map(({ name, meaning, fields: own }) =>
+        blocks(
+          `### ${name}`,
+          prose(meaning),
+          table(
+            ["key", "type", "meaning"],
+            own.map((field) => [
+              `\`${field.name}\``,
+              typeOf(field.type, objects),
+              prose(field.meaning),
+            ]),
+          ),
+        ),
+      ),
+    ),
+  };
+}
+
+/** The interfaces that types speak of, and those that these speak of in turn. */
+function objectsOf(
+  types: readonly string[],
+  interfaces: ReadonlyMap<string, Declaration>,
+): readonly Declaration[] {
+  const found = new Map<string, Declaration>();
+  const visit = (type: string) => {
+    for (const [name] of type.matchAll(/\b[A-Z]\w+/g)) {
+      const declaration = interfaces.get(name);
+      if (declaration === undefined || found.has(name)) continue;
+      found.set(name, declaration);
+      for (const field of declaration.fields) visit(field.type);
+    }
+  };
+  for (const type of types) visit(type);
+  return [...found.values()];
+}
+
+/** A type as code, or as a link where its fields have a table. */
+function typeOf(type: string, objects: readonly Declaration[]): string {
+  return type
+    .split(" | ")
+    .map((part) =>
+      objects.some(({ name }) => name === part) ? `[${part}](#${anchorOf(part)})` : `\`${part}\``,
+    )
+    .join(" or ");
+}
+
+/** The default has a column of its own, from the value itself. */
+function withoutDefault(meaning: string): string {
+  return meaning.replaceAll(/(?:^|(?<=[.;] ))Default (?:[^.;]|\.\d)+[.;]\s*/g, "").trim();
+}
