@@ -42,6 +42,35 @@ export function interfacesOf(...rooms: readonly string[]): ReadonlyMap<string, D
   );
 }
 
+/** The words of every exported type of a room that is nothing but words. */
+export function wordsOf(...rooms: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const source = rooms.flatMap(sourcesOf).join("\n");
+  const lists = new Map(
+    [...source.matchAll(/\bconst (\w+)(?:: [^=\n]+)? = (\[[^\]]*\])/g)].map(
+      ([, name = "", list = ""]) => [name, list] as const,
+    ),
+  );
+  const aliases = new Map(
+    [...source.matchAll(/\bexport type (\w+) =\s+([^;{]+);/g)].map(
+      ([, name = "", type = ""]) => [name, type] as const,
+    ),
+  );
+  /** Undefined where any part of the type is more than words. */
+  const resolve = (type: string): string[] | undefined => {
+    const parts = type.split("|").map((part) => {
+      const text = part.trim();
+      const list = lists.get(/^\(typeof (\w+)\)\[number\]$/.exec(text)?.[1] ?? "");
+      if (/^"[^"]*"$/.test(text)) return [text];
+      if (list !== undefined) return [...list.matchAll(/"[^"]*"/g)].map(([word]) => word);
+      const alias = aliases.get(text);
+      return alias === undefined ? undefined : resolve(alias);
+    });
+    return parts.every((part) => part !== undefined) ? parts.flat() : undefined;
+  };
+  const found = [...aliases.keys()].map((name) => [name, resolve(name) ?? []] as const);
+  return new Map(found.filter(([, words]) => words.length > 0));
+}
+
 /** The first paragraph that a file's doc comment says of an exported function, class or constant. */
 export function meaningOf(path: string, name: string): string {
   const source = readFileSync(`${ROOT}${path}`, "utf8");

@@ -1,11 +1,15 @@
 /** Every key of an objective, and the objects among their values. */
 import { SPEC_DEFAULTS, SPEC_KEYS } from "../../lib/objective/spec.js";
-import { type Declaration, interfacesOf } from "../declarations.js";
+import { type Declaration, interfacesOf, wordsOf } from "../declarations.js";
 import { anchorOf, blocks, literal, prose, table } from "../markdown.js";
 import type { Section } from "./section.js";
 
+const ROOMS = ["lib/objective", "lib/rollout", "lib/selection"] as const;
+/** Types of one of several words. */
+const WORDS = wordsOf("lib/ops", "lib/functional", ...ROOMS);
+
 export function specSection(): Section {
-  const interfaces = interfacesOf("lib/objective", "lib/rollout", "lib/selection");
+  const interfaces = interfacesOf(...ROOMS);
   const fields = new Map(
     interfaces.get("ObjectiveSpec")?.fields.map((field) => [field.name, field]),
   );
@@ -67,13 +71,16 @@ function objectsOf(
   return [...found.values()];
 }
 
-/** A type as code, or as a link where its fields have a table. */
+/** A type as code, as its words, or as a link where its fields have a table. */
 function typeOf(type: string, objects: readonly Declaration[]): string {
   return type
     .split(" | ")
-    .map((part) =>
-      objects.some(({ name }) => name === part) ? `[${part}](#${anchorOf(part)})` : `\`${part}\``,
-    )
+    .map((part) => {
+      const words = WORDS.get(part);
+      if (words !== undefined) return words.map((word) => `\`${word}\``).join(", ");
+      const isObject = objects.some(({ name }) => name === part);
+      return isObject ? `[${part}](#${anchorOf(part)})` : `\`${part}\``;
+    })
     .join(" or ");
 }
 

@@ -12,7 +12,7 @@ export interface PartFormula extends Formula {
 
 type Entries = Readonly<Record<string, Omit<PartFormula, "name">>>;
 
-const CONSTANT = "constant for gradients";
+const CONSTANT = "none: a constant";
 
 const POLICY: Entries = {
   clipDual: {
