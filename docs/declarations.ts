@@ -19,7 +19,7 @@ export interface Declaration {
 /** Every exported interface of a room by its name, with the fields of what it extends. */
 export function interfacesOf(...rooms: readonly string[]): ReadonlyMap<string, Declaration> {
   const found = new Map<string, Declaration & { readonly bases: readonly string[] }>();
-  for (const source of rooms.flatMap(sourcesOf)) {
+  for (const source of sourcesOf(...rooms)) {
     const pattern =
       /(\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n)?export interface (\w+)(?: extends ([\w, ]+))? \{\n([\s\S]*?)\n\}/g;
     for (const [, doc = "", name = "", bases = "", body = ""] of source.matchAll(pattern)) {
@@ -42,33 +42,50 @@ export function interfacesOf(...rooms: readonly string[]): ReadonlyMap<string, D
   );
 }
 
-/** The words of every exported type of a room that is nothing but words. */
-export function wordsOf(...rooms: readonly string[]): ReadonlyMap<string, readonly string[]> {
-  const source = rooms.flatMap(sourcesOf).join("\n");
-  const lists = new Map(
-    [...source.matchAll(/\bconst (\w+)(?:: [^=\n]+)? = (\[[^\]]*\])/g)].map(
-      ([, name = "", list = ""]) => [name, list] as const,
-    ),
-  );
-  const aliases = new Map(
-    [...source.matchAll(/\bexport type (\w+) =\s+([^;{]+);/g)].map(
-      ([, name = "", type = ""]) => [name, type] as const,
-    ),
-  );
+/** A type that is nothing but words. */
+export interface Words {
+  readonly words: readonly string[];
+  /** What its comment, or that of its list of words, says. */
+  readonly meaning: string;
+}
+
+/** Every such type that a room exports. */
+export function wordsOf(...rooms: readonly string[]): ReadonlyMap<string, Words> {
+  const source = sourcesOf(...rooms).join("\n");
+  const doc = String.raw`(?:(/\*\*(?:(?!\*/)[\s\S])*\*/)\n)?`;
+  const entries = (pattern: string) =>
+    [...source.matchAll(new RegExp(doc + pattern, "g"))].map(
+      ([, comment = "", name = "", text = ""]) =>
+        [name, { text, meaning: textOf(comment) }] as const,
+    );
+  const lists = new Map(entries(String.raw`(?:export )?const (\w+)(?:: [^=\n]+)? = (\[[^\]]*\])`));
+  const aliases = new Map(entries(String.raw`export type (\w+) =\s+([^;{]+);`));
+  const listOf = (type: string) => lists.get(/^\(typeof (\w+)\)\[number\]$/.exec(type)?.[1] ?? "");
   /** Undefined where any part of the type is more than words. */
   const resolve = (type: string): string[] | undefined => {
     const parts = type.split("|").map((part) => {
       const text = part.trim();
-      const list = lists.get(/^\(typeof (\w+)\)\[number\]$/.exec(text)?.[1] ?? "");
       if (/^"[^"]*"$/.test(text)) return [text];
-      if (list !== undefined) return [...list.matchAll(/"[^"]*"/g)].map(([word]) => word);
       const alias = aliases.get(text);
-      return alias === undefined ? undefined : resolve(alias);
+      if (alias !== undefined) return resolve(alias.text);
+      return listOf(text)?.text.match(/"[^"]*"/g) ?? undefined;
     });
     return parts.every((part) => part !== undefined) ? parts.flat() : undefined;
   };
-  const found = [...aliases.keys()].map((name) => [name, resolve(name) ?? []] as const);
-  return new Map(found.filter(([, words]) => words.length > 0));
+  const types = [
+    ...aliases,
+    ...[...lists].map(([name, { meaning }]) => {
+      const text = `(typeof ${name})[number]`;
+      return [text, { text, meaning }] as const;
+    }),
+  ];
+  return new Map(
+    types.flatMap(([name, { text, meaning }]) => {
+      const words = resolve(text);
+      if (words === undefined) return [];
+      return [[name, { words, meaning: meaning || (listOf(text.trim())?.meaning ?? "") }]];
+    }),
+  );
 }
 
 /** The first paragraph that a file's doc comment says of an exported function, class or constant. */
@@ -82,20 +99,24 @@ export function meaningOf(path: string, name: string): string {
   return textOf(doc);
 }
 
-function sourcesOf(room: string): string[] {
-  return readdirSync(`${ROOT}${room}`)
-    .filter((file) => file.endsWith(".ts"))
-    .sort()
-    .map((file) => readFileSync(`${ROOT}${room}/${file}`, "utf8"));
+/** The sources of files, and of all files that lie in rooms. */
+export function sourcesOf(...paths: readonly string[]): string[] {
+  return paths.flatMap((path) => {
+    if (path.endsWith(".ts")) return [readFileSync(`${ROOT}${path}`, "utf8")];
+    const files = readdirSync(`${ROOT}${path}`).filter((file) => file.endsWith(".ts"));
+    return files.sort().map((file) => readFileSync(`${ROOT}${path}/${file}`, "utf8"));
+  });
 }
 
-/** Fields without a comment of their own share the one before them. */
+/** A field without a comment of its own shares the one before it, if it is of the same type. */
 function fieldsOf(body: string): Field[] {
   const pattern = /(\/\*\*(?:(?!\*\/)[\s\S])*\*\/\s*)?readonly (\w+)\??: ([\s\S]*?);\n/g;
-  let meaning = "";
-  return [...`${body}\n`.matchAll(pattern)].map(([, doc, name = "", type = ""]) => {
-    if (doc !== undefined) meaning = textOf(doc);
-    return { name, type: type.replaceAll(/\s+/g, " "), meaning };
+  let last: Field | undefined;
+  return [...`${body}\n`.matchAll(pattern)].map(([, doc, name = "", declared = ""]) => {
+    const type = declared.replaceAll(/\s+/g, " ").replace(/ \| undefined$/, "");
+    const shared = last?.type === type ? last.meaning : "";
+    last = { name, type, meaning: doc === undefined ? shared : textOf(doc) };
+    return last;
   });
 }
 

@@ -4,6 +4,7 @@ import { advantagesSection } from "./sections/advantages.js";
 import { klSection } from "./sections/kl.js";
 import { lossSection } from "./sections/loss.js";
 import { partsSections } from "./sections/parts.js";
+import { peersSection } from "./sections/peers.js";
 import { presetsSection } from "./sections/presets.js";
 import { reductionsSection } from "./sections/reductions.js";
 import { rewardsSection } from "./sections/rewards.js";
@@ -25,6 +26,7 @@ export function objectivesPage(): string {
     rewardsSection(),
     specSection(),
     presetsSection(),
+    peersSection(),
   ];
   return `${blocks(
     "<!-- Made by `npm run docs` from the tables in lib/; changes by hand are lost, and a test fails. -->",

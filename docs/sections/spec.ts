@@ -1,6 +1,6 @@
 /** Every key of an objective, and the objects among their values. */
 import { SPEC_DEFAULTS, SPEC_KEYS } from "../../lib/objective/spec.js";
-import { type Declaration, interfacesOf, wordsOf } from "../declarations.js";
+import { type Declaration, type Field, interfacesOf, wordsOf } from "../declarations.js";
 import { anchorOf, blocks, literal, prose, table } from "../markdown.js";
 import type { Section } from "./section.js";
 
@@ -19,9 +19,11 @@ export function specSection(): Section {
   );
   return {
     heading: "Keys of an objective",
-    entries: objects.map(({ name }) => name),
+    entries: objects.map(titleOf),
     body: blocks(
       "An objective is plain JSON. `validateSpec` reads one strictly, `objective(…)` builds one step by step, and `new Objective(spec)` evaluates it.",
+      'A `Coefficient` is a number, or a schedule over the updates already made: `{ kind: "linear", from: 0, to: 0.01, steps: 100 }`; kinds are ' +
+        "`constant`, `linear` and `cosine`. A schedule needs the `step` of an evaluation.",
       table(
         ["key", "default", "type", "meaning"],
         SPEC_KEYS.map((key) => {
@@ -31,20 +33,20 @@ export function specSection(): Section {
             `\`${key}\``,
             literal(SPEC_DEFAULTS[key]),
             typeOf(field.type, objects),
-            prose(withoutDefault(field.meaning)),
+            prose(withoutDefault(meaningOf(field))),
           ];
         }),
       ),
       objects.map(({ name, meaning, fields: own }) =>
         blocks(
-          `### ${name}`,
+          `### ${titleOf({ name })}`,
           prose(meaning),
           table(
             ["key", "type", "meaning"],
             own.map((field) => [
               `\`${field.name}\``,
               typeOf(field.type, objects),
-              prose(field.meaning),
+              prose(meaningOf(field)),
             ]),
           ),
         ),
@@ -52,6 +54,9 @@ export function specSection(): Section {
     ),
   };
 }
+
+/** Some differ from the key that has them in the case of a letter only, which anchors do not. */
+const titleOf = ({ name }: Pick<Declaration, "name">): string => `Type ${name}`;
 
 /** The interfaces that types speak of, and those that these speak of in turn. */
 function objectsOf(
@@ -76,12 +81,17 @@ function typeOf(type: string, objects: readonly Declaration[]): string {
   return type
     .split(" | ")
     .map((part) => {
-      const words = WORDS.get(part);
+      const words = WORDS.get(part)?.words;
       if (words !== undefined) return words.map((word) => `\`${word}\``).join(", ");
       const isObject = objects.some(({ name }) => name === part);
-      return isObject ? `[${part}](#${anchorOf(part)})` : `\`${part}\``;
+      return isObject ? `[${part}](#${anchorOf(titleOf({ name: part }))})` : `\`${part}\``;
     })
     .join(" or ");
+}
+
+/** Of a field that says nothing itself, what its type says. */
+function meaningOf({ meaning, type }: Field): string {
+  return meaning === "" ? (WORDS.get(type)?.meaning ?? "") : meaning;
 }
 
 /** The default has a column of its own, from the value itself. */

@@ -7,7 +7,9 @@ import { KL_FORMULAS } from "../../lib/formulas/kl.js";
 import { PART_FORMULAS } from "../../lib/formulas/parts.js";
 import { REDUCTION_FORMULAS } from "../../lib/formulas/reductions.js";
 import { REDUCTIONS, rowWeights } from "../../lib/functional/row-weights.js";
-import { PERCEPTION_KL_ESTIMATORS } from "../../lib/objective/spec.js";
+import { PERCEPTION_KL_ESTIMATORS, SPEC_KEYS } from "../../lib/objective/spec.js";
+import * as controllers from "../../lib/selection/controllers.js";
+import * as selection from "../../lib/selection/selection.js";
 
 const readme = readFileSync(new URL("../../native/math/README.md", import.meta.url), "utf8");
 
@@ -38,6 +40,14 @@ test("every estimator, entropy and reduction has its formula, under its own name
   t.deepEqual(Object.keys(REDUCTION_FORMULAS), [...REDUCTIONS]);
   for (const table of [KL_FORMULAS, ENTROPY_FORMULAS, REDUCTION_FORMULAS, PART_FORMULAS]) {
     for (const [key, { name }] of Object.entries<Formula>(table)) t.is(name, key);
+  }
+});
+
+test("every part is a key of a spec, or a function of the library", (t) => {
+  for (const { name, is } of Object.values(PART_FORMULAS)) {
+    const known: readonly string[] =
+      is === "key" ? SPEC_KEYS : Object.keys({ ...selection, ...controllers });
+    t.true(known.includes(name.split(".")[0] as string), name);
   }
 });
 
