@@ -110,8 +110,6 @@ export {
   tokenStatsGradAsync,
 } from "./functional/token-stats-grad.js";
 export type { KlEstimator, SampledKlEstimator } from "./ops/token-objective.js";
-export type { RolloutCorrectionRule } from "./rollout/correction.js";
-export type { RejectionRule } from "./rollout/rejection.js";
 
 // Objectives: by name, step by step, and as data.
 
@@ -195,6 +193,49 @@ export {
   type SurrogateDescription,
 } from "./surrogates/describe.js";
 export type { SurrogateKind, SurrogateSpec } from "./surrogates/table.js";
+
+// Rollout mismatch: what the sampling engine and the trainer disagree about.
+
+export type { RolloutCorrectionRule } from "./rollout/correction.js";
+export type { RolloutDiagnostics } from "./rollout/diagnostics.js";
+export {
+  type OffPolicyMaskOptions,
+  offPolicyMask,
+  type RolloutLogProbsOptions,
+  type RolloutRejectionOptions,
+  type RolloutWeightsOptions,
+  rolloutDiagnostics,
+  rolloutRejection,
+  rolloutWeights,
+} from "./rollout/mismatch.js";
+export type { RejectionRule } from "./rollout/rejection.js";
+export type { RolloutWeightRule, RolloutWeights } from "./rollout/rollout-weights.js";
+export type { RejectionInput, RolloutCorrectionInput } from "./rollout/rules.js";
+export type { RolloutWeightMetrics } from "./rollout/weight-metrics.js";
+
+// Tokens and advantages by a per-token quantity, and coefficients that follow a target.
+
+export {
+  AdaptiveEntropy,
+  type AdaptiveEntropyOptions,
+  type AdaptiveEntropyState,
+  AdaptiveKl,
+  type AdaptiveKlOptions,
+  type AdaptiveKlState,
+} from "./selection/controllers.js";
+export {
+  type DivergenceOptions,
+  divergenceRange,
+  type PerceptionRewardOptions,
+  perceptionReward,
+  type QuantileOptions,
+  quantileThreshold,
+  type TopTokenMaskOptions,
+  topTokenMask,
+  type VppoAdvantagesOptions,
+  vppoAdvantages,
+} from "./selection/selection.js";
+export type { DivergenceRange } from "./selection/vppo.js";
 
 // Advantages from rewards.
 
