@@ -54,6 +54,21 @@ for (const golden of GOLDEN_NAMES) {
   });
 }
 
+test("gradients of an objective that couples rows come from one block of all rows", async (t) => {
+  const out = join(folder(t), "result.safetensors");
+  const set = ["--set", "surrogate=gspo", "--set", 'perceptionTokenMask={"top":0.5}'];
+  t.is((await papo(["loss", ODD, ...set, "--out", out])).code, 0);
+  t.true((await numbersIn(out)).get("grad_logits") !== undefined);
+  const cut = await papo(["loss", ODD, ...set, "--block-rows", "2", "--out", out]);
+  t.not(cut.code, 0);
+  t.regex(cut.stderr, /all rows in one block with surrogate "gspo" and gradients, received 2 of/);
+  const forward = ["loss", ODD, ...set];
+  const whole = await papoJson(forward);
+  const blocks = await papoJson([...forward, "--block-rows", "2"]);
+  t.is(typeof whole.json.loss, "number");
+  t.is(blocks.json.loss, whole.json.loss);
+});
+
 test("a result file is what a batch file expects, name for name", async (t) => {
   const path = folder(t);
   const out = join(path, "result.safetensors");

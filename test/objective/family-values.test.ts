@@ -318,6 +318,7 @@ test("parts of a batch with the whole's counts are the whole, where tokens are o
     policyTokens: kept,
     perceptionTokens: kept,
     correctTokens: 6,
+    worldSize: 2,
   };
   const part = (s: number) => {
     const rows = (values: readonly number[]) => values.slice(OFFSETS[s], OFFSETS[s + 1]);
@@ -335,10 +336,10 @@ test("parts of a batch with the whole's counts are the whole, where tokens are o
   close(
     t,
     "loss",
-    parts.reduce((total, one) => total + one.loss, 0),
+    parts.reduce((total, one) => total + one.loss / 2, 0),
     whole.loss,
   );
-  const gradient = parts.flatMap((one) => [...valuesOf(one.gradLogProbs)]);
+  const gradient = parts.flatMap((one) => [...valuesOf(one.gradLogProbs)].map((x) => x / 2));
   assertClose(t, "gradient", gradient, valuesOf(whole.gradLogProbs), TOLERANCES.engineRows);
 });
 

@@ -234,6 +234,13 @@ test("the reference is given once, fits, and comes with every block or none", (t
     code: "ERR_SHAPE",
     message: /expected refLogits \[4, 4, 6\] to match logits/,
   });
+  const over = batchOf();
+  for (const name of ["gradLogits", "gradMaskedLogits"] as const) {
+    t.throws(() => objective.evaluate(over, { [name]: over.refLogits }), {
+      code: "ERR_BUFFER",
+      message: new RegExp(`${name} in memory of its own`),
+    });
+  }
   const { logits, maskedLogits, refLogits, ...rows } = batchOf();
   const begun = new Objective(TERMS).begin({
     ...rows,
