@@ -108,13 +108,29 @@ function setUpLogProbs(batch: Batch<LogitsArray>, setting: Setting): Evaluation 
   };
 }
 
+/** A loss in the library's public functions, and the statistics that it was made of. */
+export type WrittenLoss = (
+  logits: Logits,
+  maskedLogits: Logits,
+  batch: Batch<LogitsArray>,
+) => readonly [loss: Scalar, statistics: PairStatistics];
+
 /** The same loss as a user would write another one: two walks over the vocabulary, autograd between them. */
 export function setUpComposed(batch: Batch<LogitsArray>, setting: OwnSetting): Evaluation {
+  return setUpWritten(composedLoss, batch, setting);
+}
+
+/** A loss of a user's own. */
+export function setUpWritten(
+  lossOf: WrittenLoss,
+  batch: Batch<LogitsArray>,
+  setting: OwnSetting,
+): Evaluation {
   const [logits, maskedLogits] = inputs(batch, setting);
   const out = gradients(batch, setting.dtype, setting.firstRow);
   let statistics: PairStatistics | undefined;
   const loss = (seeing: Logits, hidden: Logits): Scalar => {
-    const [scalar, stats] = composedLoss(seeing, hidden, batch);
+    const [scalar, stats] = lossOf(seeing, hidden, batch);
     statistics = stats;
     return scalar;
   };
@@ -139,7 +155,7 @@ export function setUpComposed(batch: Batch<LogitsArray>, setting: OwnSetting): E
   };
 }
 
-function composedLoss(logits: Logits, maskedLogits: Logits, batch: Batch<LogitsArray>) {
+const composedLoss: WrittenLoss = (logits, maskedLogits, batch) => {
   const { tokenIds, oldLogProbs, refLogProbs, advantages } = batch;
   const { clipLow, clipHigh, clipDual, reduction, denominatorEpsilon } = OBJECTIVE;
   const stats = tokenStats({ logits, maskedLogits, tokenIds });
@@ -164,8 +180,8 @@ function composedLoss(logits: Logits, maskedLogits: Logits, batch: Batch<LogitsA
     mul(stats.maskedEntropy, OBJECTIVE.maskedEntropyCoef),
   );
   const loss = reduceTokens(add(seeingTerms, entropies), { reduction, denominatorEpsilon });
-  return [loss, stats] as const;
-}
+  return [loss, stats];
+};
 
 /** The logits as tensors over the batch's own memory. */
 function inputs(batch: Batch<LogitsArray>, { dtype }: Setting): readonly [Logits, Logits] {

@@ -9,6 +9,7 @@ const OWN: Readonly<Record<string, () => Promise<OwnSetUp>>> = {
   "papo-async": async () => (await import("./concurrent.js")).setUpAsync,
   "papo-two-calls": async () => (await import("./concurrent.js")).setUpTwoCalls,
   "papo-two-workers": async () => (await import("./concurrent.js")).setUpTwoWorkers,
+  "custom-objective": async () => (await import("./objectives.js")).setUpCustom,
   "call-op": async () => (await import("./calls.js")).setUpOp,
   "call-tensors": async () => (await import("./calls.js")).setUpTensors,
   "call-token-stats": async () => (await import("./calls.js")).setUpTokenStats,
@@ -18,8 +19,13 @@ const OWN: Readonly<Record<string, () => Promise<OwnSetUp>>> = {
   "call-evaluate-async": async () => (await import("./calls.js")).setUpEvaluateAsync,
 };
 
+/** `objective KIND`: that surrogate in the place of PPO's clip, composed. */
+const OBJECTIVE_PREFIX = "objective ";
+
 export function ownSetUp(contender: string): Promise<OwnSetUp> | undefined {
-  return OWN[contender]?.();
+  if (!contender.startsWith(OBJECTIVE_PREFIX)) return OWN[contender]?.();
+  const kind = contender.slice(OBJECTIVE_PREFIX.length);
+  return import("./objectives.js").then(({ setUpSurrogate }) => setUpSurrogate(kind));
 }
 
 export function peerNamed(contender: string): Peer | undefined {

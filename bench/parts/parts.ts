@@ -5,6 +5,7 @@ import { concurrent } from "./concurrent.js";
 import { forms } from "./forms.js";
 import { hostile } from "./hostile.js";
 import { isa } from "./isa.js";
+import { objectives } from "./objectives.js";
 import { padding } from "./padding.js";
 import { peers } from "./peers.js";
 import { rows, threads, vocab } from "./sizes.js";
@@ -21,5 +22,6 @@ export const PARTS: Readonly<Record<string, Planner>> = {
   concurrent,
   hostile,
   isa,
+  objectives,
   peers,
 };

@@ -4,8 +4,8 @@ import { PARTS } from "../../bench/parts/parts.js";
 import type { Row } from "../../bench/result.js";
 import { runSuite } from "../../bench/suite.js";
 
-/** One that has every form, one with masks, one off the event loop; the others are the same code. */
-const NAMES = ["forms", "padding", "concurrent"];
+/** One that has every form, one with masks, one off the event loop, one of every objective; the others are the same code. */
+const NAMES = ["forms", "padding", "concurrent", "objectives"];
 
 /** Of loss, log-probs, entropies and KLs, nats; 16-bit logits are those the reference sees too. */
 const NATS = 5e-6;
