@@ -24,7 +24,8 @@ export function reductionsSection(): Section {
         ]),
       ),
       "A call counts its own tokens and sequences. Where it sees only a part of a batch (a micro-batch, a worker, a block), give the counts of " +
-        "the whole as `denominators`: losses and gradients of the parts then add up to those of the whole, whatever the split.",
+        "the whole as `denominators`: losses and gradients of the parts then add up to those of the whole, whatever the split between sequences. (What looks at the whole call, such as " +
+        "the covariance of clip-cov or a quantile of level batch, sees its part only.)",
       table(
         ["denominators", "of", "meaning"],
         denominators.map(({ name, meaning }) => [
