@@ -99,6 +99,14 @@ export function meaningOf(path: string, name: string): string {
   return textOf(doc);
 }
 
+/** Names of fields that share what is said of them, and what that is. */
+export function byMeaning(fields: readonly Field[]): [names: string[], meaning: string][] {
+  const groups = new Map<string, string[]>();
+  for (const { name, meaning } of fields)
+    groups.set(meaning, [...(groups.get(meaning) ?? []), name]);
+  return [...groups].map(([meaning, names]) => [names, meaning]);
+}
+
 /** The sources of files, and of all files that lie in rooms. */
 export function sourcesOf(...paths: readonly string[]): string[] {
   return paths.flatMap((path) => {

@@ -8,6 +8,7 @@ import { peersSection } from "./sections/peers.js";
 import { presetsSection } from "./sections/presets.js";
 import { reductionsSection } from "./sections/reductions.js";
 import { rewardsSection } from "./sections/rewards.js";
+import { rolloutSection } from "./sections/rollout.js";
 import type { Section } from "./sections/section.js";
 import { specSection } from "./sections/spec.js";
 import { surrogatesSection } from "./sections/surrogates.js";
@@ -22,6 +23,7 @@ export function objectivesPage(): string {
     klSection(),
     ...partsSections(),
     reductionsSection(),
+    rolloutSection(),
     advantagesSection(),
     rewardsSection(),
     specSection(),
