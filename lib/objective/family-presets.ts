@@ -98,7 +98,7 @@ export const FAMILY_PRESETS: Readonly<Record<FamilyPresetId, FamilyEntry>> = {
     ],
   },
   gspo: {
-    summary: "GSPO: one ratio per sequence, clipped two orders closer than PPO's",
+    summary: "GSPO: one ratio per sequence, clipped nearly three orders closer than PPO's",
     values: [surrogate("gspo"), ...clip(3e-4, 4e-4, GSPO), SEQUENCES],
   },
   "gspo-token": {
