@@ -108,8 +108,9 @@ function recorded(
   };
   const calls = (gradScale: number, sinks: Sinks) => {
     const hasMasked = (args.maskedLogits ?? args.maskedLogProbs) !== undefined;
-    const { cotangents } = tokenObjective({ ...args, statistics, hasMasked });
-    const from = { ...args, statistics, cotangents: cotangents as Float64Array, gradScale };
+    const { cotangents } = tokenObjective({ statistics, hasMasked, ...args });
+    const slopes = cotangents as Float64Array;
+    const from = { statistics, cotangents: slopes, ...args, gradScale };
     return gradientCalls(from, sinks, dtype);
   };
   record({

@@ -66,7 +66,7 @@ export function rowWeights(
   checkCount(where, "denominatorEpsilon", epsilon, false);
   const weights = innerArray("float64", layout.rows);
   const here = emptySequences === "skip" ? counts.filter((count) => count > 0).length : undefined;
-  const ofAll = { ...given, sequences: given.sequences ?? here ?? layout.sequences };
+  const ofAll = { sequences: here ?? layout.sequences, ...given };
   const ofSequence = sequenceWeight(where, layout, counts, reduction, ofAll, epsilon);
   for (let s = 0; s < layout.sequences; s++) {
     if (counts[s] === 0) continue;

@@ -163,7 +163,7 @@ function entryOf(
       const values = upstream[i]?.data as Float64Array | undefined;
       if (values) line(cotangents, COTANGENTS, name).set(values);
     });
-    return gradientCalls({ ...args, statistics, cotangents, gradScale: 1 }, sinks, gradDType);
+    return gradientCalls({ statistics, cotangents, gradScale: 1, ...args }, sinks, gradDType);
   };
   return {
     inputs: [args.logits, args.maskedLogits],

@@ -9,6 +9,7 @@ import {
   type TokenObjectiveResult,
   tokenObjective,
 } from "../ops/token-objective.js";
+import type { SurrogateTokens } from "../surrogates/surrogate.js";
 import { boundedMeans } from "./entropy-bounds.js";
 import { type SelectedTokens, selectedTokens } from "./selected-tokens.js";
 import type { ObjectiveSpec } from "./spec.js";
@@ -48,7 +49,7 @@ export function objectiveOfStatistics(args: AlgebraArgs): AlgebraResult {
   const bounded = boundedMeans(args);
   const { terms, cotangents } = tokenObjective({
     ...args,
-    attributes: { ...args.attributes, ...bounded?.coefficients },
+    attributes: bounded ? { ...args.attributes, ...bounded.coefficients } : args.attributes,
     advantages: undefined,
     perceptionWeights: selected.perceptionWeights,
   });
@@ -75,12 +76,20 @@ function surrogateOfRows(args: AlgebraArgs, selected: SelectedTokens) {
   const { clipLow: low, clipHigh: high, clipDual: dual, logRatioLimit } = spec;
   const { advantages, surrogateWeights: weights } = selected;
   const oldLogProbs = args.oldLogProbs ?? logProbs;
-  const clip = { low, high, dual };
-  const tokens = { where, offsets, mask, logProbs, oldLogProbs, rolloutLogProbs, advantages };
-  return surrogateOf(spec.surrogate).evaluate(
-    { ...tokens, weights, clip, logRatioLimit, random },
-    spec.surrogate,
-  );
+  const tokens: SurrogateTokens = {
+    where,
+    offsets,
+    mask,
+    logProbs,
+    oldLogProbs,
+    rolloutLogProbs,
+    advantages,
+    weights,
+    clip: { low, high, dual },
+    logRatioLimit,
+    random,
+  };
+  return surrogateOf(spec.surrogate).evaluate(tokens, spec.surrogate);
 }
 
 /** Slopes of sftCoef · (−log-prob); a token that the policy rules out has none. */

@@ -258,7 +258,7 @@ export class BoundEvaluation {
     const leftAlone = this.#gradsZeroed && this.#written === rows.version;
     const isNews = gradScale !== this.#gradScale || leftAlone !== this.#leftAlone;
     if (isNews || numbers !== this.#numbers) {
-      this.#op.set(where, { ...numbers.attributes, gradScale, gradsZeroed: leftAlone });
+      this.#op.set(where, { gradScale, gradsZeroed: leftAlone, ...numbers.attributes });
       this.#numbers = numbers;
       this.#gradScale = gradScale;
       this.#leftAlone = leftAlone;

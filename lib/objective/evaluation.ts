@@ -107,28 +107,33 @@ export interface RowResults {
 
 /** Sums, metrics and per-token values. */
 export function evaluationOf(results: RowResults, gradients: EvaluationGradients): Evaluation {
-  const { terms, coefficients, skippedRows, measured, selected, weights } = results;
-  const sums = sumsOfTerms(terms, { ...weights, ...selected });
+  const { coefficients, skippedRows, measured, weights, attributes } = results;
+  const { surrogateWeights, perceptionWeights } = results.selected ?? weights;
+  const sums = sumsOfTerms(results.terms, {
+    weights: weights.weights,
+    entropyWeights: weights.entropyWeights,
+    surrogateWeights,
+    perceptionWeights,
+  });
   const sft = sftOf(results);
-  const entropy = measured.entropyTerm ? sums.entropy : 0;
-  const maskedEntropy = measured.maskedEntropyTerm ? sums.maskedEntropy : 0;
-  return {
-    loss: lossOfSums(sums, results.attributes) + (sft ? coefficients.sft * sft.value : 0),
-    ...gradients,
-    terms: { ...sums, entropy, maskedEntropy, ...(sft ? { sft: sft.value } : {}) },
-    coefficients,
-    metrics: metricsOf({
-      ...results,
-      clips: line(terms, TERMS, "clip"),
-      fractions: selected?.fractions,
-      rollout: weights.rollout,
-      gradSft: sft && Math.abs(coefficients.sft) * sft.weight,
-      skippedRows: skippedRows?.length ?? 0,
-    }),
-    ...(results.perToken ? { tokens: tokenValues(results) } : {}),
-    ...(skippedRows === undefined ? {} : { skippedRows }),
+  const loss = lossOfSums(sums, attributes) + (sft ? coefficients.sft * sft.value : 0);
+  const terms: Mutable<TermValues> = {
+    surrogate: sums.surrogate,
+    refKl: sums.refKl,
+    perceptionKl: sums.perceptionKl,
+    entropy: measured.entropyTerm ? sums.entropy : 0,
+    maskedEntropy: measured.maskedEntropyTerm ? sums.maskedEntropy : 0,
   };
+  if (sft) terms.sft = sft.value;
+  const metrics = metricsOf(results, sft && Math.abs(coefficients.sft) * sft.weight);
+  // Assigned where it is there: putting results together from spreads took longer than a small evaluation.
+  const evaluation: Mutable<Evaluation> = { loss, terms, coefficients, metrics };
+  if (results.perToken) evaluation.tokens = tokenValues(results);
+  if (skippedRows !== undefined) evaluation.skippedRows = skippedRows;
+  return Object.assign(evaluation, gradients);
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** The SFT term and the weight of the tokens that have one; a token that the policy rules out has none. */
 function sftOf({ statistics, weights: { sftWeights } }: RowResults) {

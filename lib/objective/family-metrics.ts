@@ -1,4 +1,5 @@
 /** Metrics of what only some objectives of the family have: other ratios, chosen tokens, another sampler. */
+import { line, TERMS } from "../ops/lines.js";
 import { rolloutDiagnosticsOf } from "../rollout/diagnostics.js";
 import type { RolloutWeightMetrics } from "../rollout/weight-metrics.js";
 import { CLIP } from "../surrogates/surrogate.js";
@@ -45,23 +46,27 @@ export interface FamilyInput {
   readonly mask: Int32Array | undefined;
   /** [rows] of the surrogate, where the algebra ran. */
   readonly ratios: Float64Array | undefined;
-  /** [rows] line `clip` of the terms. */
-  readonly clips: Float64Array;
-  readonly fractions: KeptFractions | undefined;
-  readonly rollout: RolloutWeightMetrics | undefined;
+  /** [12, rows], lines TERMS. */
+  readonly terms: Float64Array;
+  readonly selected: { readonly fractions: KeptFractions } | undefined;
+  readonly weights: { readonly rollout: RolloutWeightMetrics | undefined };
 }
 
-export function familyMetrics(input: FamilyInput): FamilyMetrics {
-  return {
-    ...(input.spec.surrogate.kind === "ppo-clip" ? {} : ofSurrogate(input)),
-    ...input.fractions,
-    ...ofSampler(input),
-    ...(input.rollout ? ofWeights(input.rollout) : {}),
-  };
+/** Adds those that the evaluation has to its metrics. */
+export function addFamilyMetrics(input: FamilyInput, metrics: FamilyMetrics): void {
+  const { spec, ratios, selected, weights, data } = input;
+  if (spec.surrogate.kind !== "ppo-clip" && ratios) {
+    Object.assign(metrics, ofSurrogate(input, ratios));
+  }
+  if (selected) Object.assign(metrics, selected.fractions);
+  if (data.oldLogProbs && data.rolloutLogProbs) {
+    Object.assign(metrics, ofSampler(input, data.oldLogProbs, data.rolloutLogProbs));
+  }
+  if (weights.rollout) Object.assign(metrics, ofWeights(weights.rollout));
 }
 
-function ofSurrogate({ ratios, clips, mask }: FamilyInput): FamilyMetrics {
-  if (ratios === undefined) return {};
+function ofSurrogate({ terms, mask }: FamilyInput, ratios: Float64Array): FamilyMetrics {
+  const clips = line(terms, TERMS, "clip");
   const { mean, min, max } = summaryOf(ratios, mask);
   return {
     surrogateRatioMean: mean,
@@ -71,10 +76,12 @@ function ofSurrogate({ ratios, clips, mask }: FamilyInput): FamilyMetrics {
   };
 }
 
-function ofSampler({ spec, data, mask }: FamilyInput): FamilyMetrics {
-  const { layout, oldLogProbs, rolloutLogProbs } = data;
-  if (oldLogProbs === undefined || rolloutLogProbs === undefined) return {};
-  const { offsets } = layout;
+function ofSampler(
+  { spec, data, mask }: FamilyInput,
+  oldLogProbs: Float64Array,
+  rolloutLogProbs: Float64Array,
+): FamilyMetrics {
+  const { offsets } = data.layout;
   const { logRatioLimit } = spec;
   const found = rolloutDiagnosticsOf(offsets, mask, oldLogProbs, rolloutLogProbs, logRatioLimit);
   return {

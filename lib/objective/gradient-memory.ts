@@ -28,13 +28,6 @@ export interface GradientMemory {
   readonly fresh: readonly Tensor[];
 }
 
-const NONE = {
-  gradLogits: undefined,
-  gradMaskedLogits: undefined,
-  constantGradient: undefined,
-  gradsZeroed: false,
-} as const;
-
 /**
  * Makes or checks the memory of both gradients, and writes to none.
  *
@@ -61,7 +54,7 @@ export function gradientMemory(
         "memory for gradients only where gradients are asked for",
         "gradients: false",
       );
-    return { ...NONE, fresh: [] };
+    return memoryOf(undefined, false, [], undefined, undefined);
   }
   if (inPlace && isGiven) {
     throw expected("ERR_ARGUMENT", where, "either inPlace or memory for gradients", "both");
@@ -92,22 +85,32 @@ export function gradientMemory(
   try {
     const own = memory("gradLogits", logits, gradLogits);
     const zeroed = gradsZeroed || (!isGiven && !inPlace && freshIsZero(logits.device));
-    const none = { ...NONE, gradLogits: own, gradsZeroed: zeroed, fresh };
+    const none = () => memoryOf(own, zeroed, fresh, undefined, undefined);
     if (refLogits && gradLogits !== undefined) checkApart(where, "gradLogits", own, refLogits);
-    if (maskedLogits === undefined) return none;
+    if (maskedLogits === undefined) return none();
     if (inPlace || gradLogits !== undefined) checkApart(where, "gradLogits", own, maskedLogits);
-    if (!wanted.differentiableMasked && gradMaskedLogits === undefined) return none;
+    if (!wanted.differentiableMasked && gradMaskedLogits === undefined) return none();
     const masked = memory("gradMaskedLogits", maskedLogits, gradMaskedLogits);
     checkApart(where, "gradMaskedLogits", masked, logits);
     checkApart(where, "gradMaskedLogits", masked, own);
     if (refLogits) checkApart(where, "gradMaskedLogits", masked, refLogits);
     return wanted.differentiableMasked
-      ? { ...none, gradMaskedLogits: masked }
-      : { ...none, constantGradient: masked };
+      ? memoryOf(own, zeroed, fresh, masked, undefined)
+      : memoryOf(own, zeroed, fresh, undefined, masked);
   } catch (error) {
     disposeAll(fresh);
     throw error;
   }
+}
+
+function memoryOf(
+  gradLogits: Tensor | undefined,
+  gradsZeroed: boolean,
+  fresh: readonly Tensor[],
+  gradMaskedLogits: Tensor | undefined,
+  constantGradient: Tensor | undefined,
+): GradientMemory {
+  return { gradLogits, gradMaskedLogits, gradsZeroed, constantGradient, fresh };
 }
 
 /** A gradient must not lie on the other branch's logits, which the op still reads, nor on the other gradient. */

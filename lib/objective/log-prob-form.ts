@@ -55,22 +55,22 @@ export function evaluateLogProbs(
   const hasMasked = (["maskedLogProbs", "maskedEntropy", "kl", "reverseKl"] as const).some((name) =>
     given.has(name),
   );
-  const { terms, cotangents, refSlopes, ...results } = objectiveOfStatistics({
-    ...data,
-    ...weights,
+  const { terms, cotangents, ratios, refSlopes, selected } = objectiveOfStatistics({
     where,
     spec,
     attributes,
     sftCoef: coefficients.sft,
     offsets: data.layout.offsets,
     refKl: reference?.values,
-    // The exact KL takes its place.
-    refLogProbs: isExact(spec.refKlEstimator) ? undefined : data.refLogProbs,
     random: uniformFor(where, spec.surrogate, options.seed),
     statistics,
     hasMasked,
     responseMask: mask,
     gradients: options.gradients,
+    ...data,
+    ...weights,
+    // The exact KL takes its place.
+    refLogProbs: isExact(spec.refKlEstimator) ? undefined : data.refLogProbs,
   });
   const differentiable = spec.maskedBranch === "differentiable";
   const gradients: Record<string, TokenTensor> = {};
@@ -86,7 +86,8 @@ export function evaluateLogProbs(
   const { perToken } = options;
   return evaluationOf(
     {
-      ...results,
+      ratios,
+      selected,
       spec,
       data,
       mask,

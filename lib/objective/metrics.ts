@@ -1,6 +1,6 @@
 /** What is worth logging about one evaluation, as a flat record of numbers computed from the [rows] lines. */
 import { line, STATISTICS, type StatisticName, TERMS, type TermName } from "../ops/lines.js";
-import { type FamilyInput, type FamilyMetrics, familyMetrics } from "./family-metrics.js";
+import { addFamilyMetrics, type FamilyInput, type FamilyMetrics } from "./family-metrics.js";
 import type { Measured } from "./measured.js";
 import { isCounted, meanOf, summaryOf, totalOf } from "./token-summary.js";
 
@@ -80,16 +80,16 @@ export interface Metrics extends FamilyMetrics {
 export interface MetricsInput extends FamilyInput {
   /** [8, rows], lines STATISTICS. */
   readonly statistics: Float64Array;
-  /** [12, rows], lines TERMS. */
-  readonly terms: Float64Array;
   readonly measured: Measured;
-  readonly skippedRows: number;
-  /** Σ |d loss / d log-prob| of the SFT term; absent without one. */
-  readonly gradSft: number | undefined;
+  readonly skippedRows: readonly number[] | undefined;
 }
 
-/** Computes the record; one pass of [rows] per line, nothing of the size of the vocabulary. */
-export function metricsOf(input: MetricsInput): Metrics {
+/**
+ * Computes the record; one pass of [rows] per line, nothing of the size of the vocabulary.
+ *
+ * @param gradSft  Σ |d loss / d log-prob| of the SFT term; undefined without one
+ */
+export function metricsOf(input: MetricsInput, gradSft: number | undefined): Metrics {
   const { measured, mask } = input;
   const mean = (name: StatisticName) => summaryOf(statistic(input, name), mask).mean;
   const logProbs = summaryOf(statistic(input, "logProbs"), mask);
@@ -109,8 +109,9 @@ export function metricsOf(input: MetricsInput): Metrics {
   metrics.advantageMean = summaryOf(advantages, mask).mean;
   metrics.advantagePositive = meanOf(advantages, mask, isPositive);
   if (measured.oldLogProbs) addRatios(input, metrics);
-  addGradShares(input, metrics);
-  return Object.assign(metrics, familyMetrics(input)) as Metrics;
+  addGradShares(input, metrics, gradSft);
+  addFamilyMetrics(input, metrics);
+  return metrics as Metrics;
 }
 
 type Draft = { -readonly [K in keyof Metrics]?: number };
@@ -134,7 +135,7 @@ function counts(input: MetricsInput): Draft {
   return {
     tokens,
     sequences,
-    skippedRows: input.skippedRows,
+    skippedRows: input.skippedRows?.length ?? 0,
     responseLengthMean: sequences > 0 ? tokens / sequences : 0,
     responseLengthMin: shortest,
     responseLengthMax: longest,
@@ -201,7 +202,7 @@ function isPositive(value: number): number {
   return value > 0 ? 1 : 0;
 }
 
-function addGradShares(input: MetricsInput, metrics: Draft): void {
+function addGradShares(input: MetricsInput, metrics: Draft, gradSft: number | undefined): void {
   const { measured, mask } = input;
   const total = (name: TermName, has: boolean) => (has ? totalOf(term(input, name), mask) : 0);
   const surrogate = total("gradSurrogate", true);
@@ -209,7 +210,6 @@ function addGradShares(input: MetricsInput, metrics: Draft): void {
   const perceptionKl = total("gradPerceptionKl", measured.perceptionKlTerm);
   const entropy = total("gradEntropy", measured.entropyTerm);
   const maskedEntropy = total("gradMaskedEntropy", measured.maskedEntropyTerm);
-  const { gradSft } = input;
   const whole = surrogate + refKl + perceptionKl + entropy + maskedEntropy + (gradSft ?? 0);
   const share = (part: number) => (whole > 0 ? part / whole : 0);
   metrics.gradShareSurrogate = share(surrogate);

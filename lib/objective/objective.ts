@@ -71,7 +71,7 @@ export class Objective {
     if ("logProbs" in given) return this.#ofLogProbs(where, given, said, resolved);
     const [evaluation, block] = this.#whole(where, given, said, resolved);
     const gradients = evaluation.add(block);
-    return { ...evaluation.finish(), ...gradients };
+    return Object.assign(evaluation.finish(), gradients);
   }
 
   /**
@@ -89,7 +89,7 @@ export class Objective {
     if ("logProbs" in given) return this.#ofLogProbs(where, given, said, resolved);
     const [evaluation, block] = this.#whole(where, given, said, resolved);
     const gradients = await evaluation.addAsync(block, { signal });
-    return { ...evaluation.finish(), ...gradients };
+    return Object.assign(evaluation.finish(), gradients);
   }
 
   /**

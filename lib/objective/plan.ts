@@ -144,10 +144,13 @@ function inOurWords(error: unknown): unknown {
 /** The composed plan as the walks that it consists of, with the algebra between them. */
 function* composed(given: PlanArgs): Generator<Walk, PlanResult, TokenStatsResult | undefined> {
   const onInvalid = given.withoutInvalid ? ("skip" as const) : ("error" as const);
-  const own = (yield { stats: { ...given, onInvalid } }) as TokenStatsResult;
+  const own = (yield { stats: { onInvalid, ...given } }) as TokenStatsResult;
   const { refLogits } = given;
-  const stats = { ...given, onInvalid, maskedLogits: refLogits };
-  const pair = refLogits && ((yield { stats, toReference: true }) as TokenStatsResult);
+  let pair: TokenStatsResult | undefined;
+  if (refLogits) {
+    const stats = { onInvalid, ...given, maskedLogits: refLogits };
+    pair = (yield { stats, toReference: true }) as TokenStatsResult;
+  }
   const args = usable(given, own, pair);
   const { statistics } = own;
   const { refKlEstimator } = args.spec;
@@ -157,15 +160,15 @@ function* composed(given: PlanArgs): Generator<Walk, PlanResult, TokenStatsResul
     return { statistics, terms: newLines(TERMS, args.tokenIds.length), reference };
   }
   const ofReference = reference && { [exact ? "refKl" : "refLogProbs"]: reference };
-  const result = objectiveOfStatistics({ ...args, ...ofReference, statistics });
+  const result = objectiveOfStatistics({ statistics, ...args, ...ofReference });
   const { terms, cotangents, ratios, selected, refSlopes } = result;
-  if (cotangents) yield { grad: { ...args, statistics, cotangents, accumulate: false } };
+  if (cotangents) yield { grad: { statistics, cotangents, accumulate: false, ...args } };
   if (cotangents && pair && exact && refSlopes && args.attributes.refKlCoef !== 0) {
     const ofPair = newLines(COTANGENTS, refSlopes.length);
     line(ofPair, COTANGENTS, exact).set(refSlopes);
     const walk = { ...args, maskedLogits: refLogits, gradMaskedLogits: undefined };
     const { statistics } = pair;
-    const grad = { ...walk, statistics, cotangents: ofPair, accumulate: true };
+    const grad = { statistics, cotangents: ofPair, accumulate: true, ...walk };
     yield { grad, toReference: true };
   }
   return { statistics, terms, ratios, selected, reference };

@@ -128,7 +128,7 @@ export class RowBlockEvaluation {
     // Blocks of a forward pass had no terms yet, or the weights of the rows that were left so far.
     if (this.#coupled !== undefined && !gradients) state.evaluateAll(this.#hasMasked());
     const measured = this.#measured ?? this.#measuredWith(false, false);
-    return evaluationOf({ ...state, measured, skippedRows: state.skippedRows(), perToken }, {});
+    return evaluationOf(state.results(measured, perToken), {});
   }
 
   /** Checks a block, notes its rows as taken and makes it ready to run. */
@@ -163,7 +163,11 @@ export class RowBlockEvaluation {
     const memory = gradientMemory(
       where,
       {
-        ...given,
+        logits,
+        maskedLogits,
+        refLogits,
+        gradLogits: given.gradLogits,
+        gradMaskedLogits: given.gradMaskedLogits,
         inPlace,
         gradsZeroed: flag(where, "gradsZeroed", given.gradsZeroed, false),
       },
@@ -175,8 +179,8 @@ export class RowBlockEvaluation {
     );
     this.#taken.fill(1, start, end);
     this.#running++;
-    // Assigned: three spreads of so many fields took longer than all the rest of a small evaluation.
-    const args: PlanArgs = Object.assign(state.rows(start, end), memory, {
+    // Spreads come last here and below: a field that is added after one takes microseconds.
+    const args: PlanArgs = {
       where,
       logits,
       maskedLogits,
@@ -186,7 +190,9 @@ export class RowBlockEvaluation {
       gradScale,
       statisticsOnly: this.#coupled !== undefined && !gradients,
       withoutInvalid: skip ? (invalid: Int32Array) => state.leaveOut(start, invalid) : undefined,
-    });
+      ...memory,
+      ...state.rows(start, end),
+    };
     return { start, plan, args };
   }
 

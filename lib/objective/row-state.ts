@@ -5,6 +5,8 @@ import type { ObjectiveAttributes } from "../ops/token-objective.js";
 import { objectiveOfStatistics } from "./algebra.js";
 import type { TokenRowData } from "./batch.js";
 import { type Coefficients, isExact, numbersAt } from "./coefficients.js";
+import type { RowResults } from "./evaluation.js";
+import type { Measured } from "./measured.js";
 import type { ResolvedOptions } from "./options.js";
 import type { MaskAndWeights, PlanArgs, PlanResult } from "./plan.js";
 import { uniformFor } from "./random.js";
@@ -148,6 +150,25 @@ export class RowState {
     return this.weighted(start, start + invalid.length);
   }
 
+  /** All that is known of the rows. */
+  results(measured: Measured, perToken: boolean): RowResults {
+    return {
+      spec: this.spec,
+      data: this.data,
+      mask: this.mask,
+      statistics: this.statistics,
+      terms: this.terms,
+      ratios: this.ratios,
+      weights: this.weights,
+      selected: this.selected,
+      attributes: this.attributes,
+      coefficients: this.coefficients,
+      measured,
+      skippedRows: this.skippedRows(),
+      perToken,
+    };
+  }
+
   /** Rows that were left out, in order; undefined unless that was asked for. */
   skippedRows(): readonly number[] | undefined {
     if (!this.#options.skip) return undefined;
@@ -159,12 +180,12 @@ export class RowState {
     const { statistics, reference } = this;
     const isRefKl = isExact(this.spec.refKlEstimator);
     const call = {
-      ...this.rows(0, this.data.layout.rows),
-      ...(reference && { [isRefKl ? "refKl" : "refLogProbs"]: reference }),
       where: this.#where,
       statistics,
       hasMasked,
       gradients: false,
+      ...this.rows(0, this.data.layout.rows),
+      ...(reference && { [isRefKl ? "refKl" : "refLogProbs"]: reference }),
     };
     this.store(0, { statistics, reference, ...objectiveOfStatistics(call) });
   }

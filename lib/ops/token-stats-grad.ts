@@ -46,9 +46,9 @@ function prepare(args: TokenStatsGradArgs): OpCall {
     op: "tokenStatsGrad",
     where,
     inputs: {
-      ...logitsInputs(args),
       statistics: linesTensor(args.statistics, STATISTICS),
       cotangents: linesTensor(args.cotangents, COTANGENTS),
+      ...logitsInputs(args),
     },
     outputs: {
       gradLogits: args.gradLogits?.toNative(where, "gradLogits"),
