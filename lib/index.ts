@@ -170,6 +170,7 @@ export {
   PERCEPTION_KL_ESTIMATORS,
   parseSpec,
   REF_KL_ESTIMATORS,
+  type RefKlEstimator,
   SPEC_DEFAULTS,
   SPEC_KEYS,
   type SpecKey,

@@ -110,7 +110,9 @@ export const KL_FORMULAS: Readonly<Record<KlEstimator, KlFormula>> = formulas<
     source: "DeepSeek-V3.2, arXiv 2512.02556; TRL grpo_trainer.py:3074",
     peers: ["TRL: use_bias_correction_kl", "Liger: use_bias_correction_kl"],
     findings: [
-      "Liger's Triton backward of the sequence-level form is not the gradient of its forward (ops/grpo_loss.py:393-397). Here the ratio is always the token's.",
+      'Of refKlEstimator there is "unbiased-sequence" too: s · k3 with the ratio s of the sequence, as the surrogate "gspo" has it. Its slope is s · (1 − eˣ) of the token, and Σ weight · s · k3 / n of its sequence on each of the n tokens; TRL has it with importance_sampling_level "sequence".',
+      "That one is unbiased for sequences of one token only: s is the geometric mean of the ratios, not the ratio of the token.",
+      "Liger's Triton backward of the sequence-level form is not the gradient of its forward (ops/grpo_loss.py:393-397).",
     ],
   },
   jsd: {

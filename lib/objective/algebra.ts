@@ -12,6 +12,7 @@ import {
 import type { SurrogateTokens } from "../surrogates/surrogate.js";
 import { boundedMeans } from "./entropy-bounds.js";
 import { type SelectedTokens, selectedTokens } from "./selected-tokens.js";
+import { sequenceKlOf } from "./sequence-kl.js";
 import type { ObjectiveSpec } from "./spec.js";
 import { surrogateOf } from "./surrogate-spec.js";
 import type { ObjectiveWeights, TermWeights } from "./weights.js";
@@ -47,10 +48,12 @@ export function objectiveOfStatistics(args: AlgebraArgs): AlgebraResult {
   checkFinite(where, "advantages", args.advantages, mask);
   const selected = selectedTokens(args);
   const bounded = boundedMeans(args);
+  const sequenceKl = sequenceKlOf(args);
   const { terms, cotangents } = tokenObjective({
     ...args,
     attributes: bounded ? { ...args.attributes, ...bounded.coefficients } : args.attributes,
     advantages: undefined,
+    refLogProbs: sequenceKl ? undefined : args.refLogProbs,
     perceptionWeights: selected.perceptionWeights,
   });
   bounded?.setTerms(terms);
@@ -63,6 +66,10 @@ export function objectiveOfStatistics(args: AlgebraArgs): AlgebraResult {
   line(terms, TERMS, "surrogate").set(surrogate.values);
   line(terms, TERMS, "clip").set(surrogate.clips);
   ofLogProbs("gradSurrogate", surrogate.slopes);
+  if (sequenceKl) {
+    line(terms, TERMS, "refKl").set(sequenceKl.values);
+    ofLogProbs("gradRefKl", sequenceKl.slopes);
+  }
   const sft = sftSlopes(args, line(statistics, STATISTICS, "logProbs"));
   if (sft && cotangents) addTo(line(cotangents, COTANGENTS, "logProbs"), sft);
   const refSlopes = setRefKl(args, terms);

@@ -12,6 +12,7 @@ import {
   type MaskedBranch,
   type ObjectiveSpec,
   type ObjectiveSpecInput,
+  type RefKlEstimator,
   readSpecValue,
   type SpecKey,
   validateSpec,
@@ -41,7 +42,7 @@ export interface ClipOptions {
 export interface RefKlOptions {
   readonly coef?: Coefficient;
   /** The exact ones need the reference's logits, or exact KLs with log-probs. */
-  readonly estimator?: KlEstimator;
+  readonly estimator?: RefKlEstimator;
 }
 
 export interface PerceptionKlOptions {

@@ -7,7 +7,7 @@ import type {
   SampledKlEstimator,
 } from "../ops/token-objective.js";
 import { coefficientAt, isScheduled, startOf } from "./schedule.js";
-import type { ObjectiveSpec } from "./spec.js";
+import type { ObjectiveSpec, RefKlEstimator } from "./spec.js";
 
 /** The value of each coefficient at the step of an evaluation. */
 export interface Coefficients {
@@ -99,9 +99,14 @@ function coefficientsAt(
 
 /** Whether an estimator is a sum over the vocabulary. */
 export function isExact(
-  estimator: KlEstimator,
+  estimator: RefKlEstimator,
 ): estimator is Exclude<KlEstimator, SampledKlEstimator> {
   return estimator === "exact" || estimator === "exact-reverse";
+}
+
+/** The ops know estimators from one token; what others make of it is theirs. */
+function ofOneToken(estimator: RefKlEstimator): SampledKlEstimator {
+  return isExact(estimator) || estimator === "unbiased-sequence" ? "k3" : estimator;
 }
 
 /** A spec in the words of the native ops; an exact KL to the reference and bounds of a mean are no business of theirs. */
@@ -113,7 +118,7 @@ function attributesOf(spec: ObjectiveSpec, coefficients: Coefficients): Objectiv
     clipHigh: spec.clipHigh,
     clipDual: spec.clipDual,
     refKlCoef: coefficients.refKl,
-    refKlEstimator: isExact(refKlEstimator) ? "k3" : refKlEstimator,
+    refKlEstimator: ofOneToken(refKlEstimator),
     perceptionKlCoef: coefficients.perceptionKl,
     perceptionKlEstimator: spec.perceptionKlEstimator,
     entropyCoef: coefficients.entropy,

@@ -39,6 +39,11 @@ const PARTS: readonly Part[] = [
     scope: () => "sequence",
   },
   {
+    name: () => 'refKlEstimator "unbiased-sequence"',
+    isOn: ({ refKlEstimator }) => refKlEstimator === "unbiased-sequence",
+    scope: () => "sequence",
+  },
+  {
     name: () => 'entropyBounds of level "batch"',
     isOn: ({ entropyBounds }) => entropyBounds?.level === "batch",
     scope: () => "batch",

@@ -1,8 +1,7 @@
 /** Which terms an evaluation can compute from the inputs it has, and the errors where it lacks one. */
 import { expected } from "../core/errors.js";
-import type { KlEstimator } from "../ops/token-objective.js";
 import type { Coefficients } from "./coefficients.js";
-import type { ObjectiveSpec } from "./spec.js";
+import type { ObjectiveSpec, RefKlEstimator } from "./spec.js";
 
 /** Which numbers of an evaluation stand for something; the others have no input and are left out of its results. */
 export interface Measured {
@@ -79,7 +78,7 @@ export function measuredOf(spec: ObjectiveSpec, inputs: Inputs): Measured {
 }
 
 /** Which input an estimator of a KL needs. */
-function ofEstimator<T>(estimator: KlEstimator, sampled: T, of: { exact: T; reverse: T }): T {
+function ofEstimator<T>(estimator: RefKlEstimator, sampled: T, of: { exact: T; reverse: T }): T {
   if (estimator === "exact") return of.exact;
   return estimator === "exact-reverse" ? of.reverse : sampled;
 }

@@ -24,6 +24,10 @@ export const KL_ESTIMATORS: readonly KlEstimator[] = [
   "exact-reverse",
 ];
 
+/** Those of the KL to the reference: "unbiased-sequence" is k3 times the ratio of the sequence, as "gspo" has it. */
+export type RefKlEstimator = KlEstimator | "unbiased-sequence";
+export const REF_KL_ESTIMATORS: readonly RefKlEstimator[] = [...KL_ESTIMATORS, "unbiased-sequence"];
+
 export const ENTROPY_ESTIMATORS = ["sampled", "exact"] as const;
 export const MASKED_BRANCHES = ["constant", "differentiable"] as const;
 export const ENTROPY_REDUCTIONS = ["token-mean", "same"] as const;
@@ -40,7 +44,7 @@ export const READERS: { readonly [K in SpecKey]: Reader<ObjectiveSpec[K]> } = {
   offPolicyMask: readOffPolicyMask,
   rolloutCorrection: readRollout,
   refKlCoef: readCoefficient,
-  refKlEstimator: oneOf(KL_ESTIMATORS),
+  refKlEstimator: oneOf(REF_KL_ESTIMATORS),
   perceptionKlCoef: readCoefficient,
   perceptionKlEstimator: oneOf(KL_ESTIMATORS),
   perceptionKlMin: readBound,

@@ -26,16 +26,16 @@ import {
   KL_ESTIMATORS,
   type MASKED_BRANCHES,
   READERS,
+  REF_KL_ESTIMATORS,
+  type RefKlEstimator,
 } from "./spec-readers.js";
 import { DEFAULT_SURROGATE, type SurrogateInput } from "./surrogate-spec.js";
-
-/** Estimators of the KL to the reference policy; the exact ones need its logits, or exact KLs with log-probs. */
-export const REF_KL_ESTIMATORS: readonly KlEstimator[] = KL_ESTIMATORS;
 
 /** Estimators of the KL to the masked policy; the exact ones are sums over the vocabulary. */
 export const PERCEPTION_KL_ESTIMATORS: readonly KlEstimator[] = KL_ESTIMATORS;
 
-export { ENTROPY_ESTIMATORS };
+/** Estimators of the KL to the reference policy; the exact ones need its logits, or exact KLs with log-probs. */
+export { ENTROPY_ESTIMATORS, REF_KL_ESTIMATORS, type RefKlEstimator };
 export type EntropyEstimator = (typeof ENTROPY_ESTIMATORS)[number];
 export type MaskedBranch = (typeof MASKED_BRANCHES)[number];
 export type EntropyReduction = (typeof ENTROPY_REDUCTIONS)[number];
@@ -66,8 +66,11 @@ export interface ObjectiveSpec {
   readonly rolloutCorrection: RolloutCorrectionRule | null;
   /** β, added. Default 0. */
   readonly refKlCoef: Coefficient;
-  /** Default "k3"; "exact" and "exact-reverse" need the reference's logits. */
-  readonly refKlEstimator: KlEstimator;
+  /**
+   * Default "k3"; "exact" and "exact-reverse" need the reference's logits. "unbiased-sequence" is k3 times the ratio of
+   * the sequence, as the surrogate "gspo" has it, with the gradient of both.
+   */
+  readonly refKlEstimator: RefKlEstimator;
   /** γ, *subtracted*. Default 0. */
   readonly perceptionKlCoef: Coefficient;
   /** Default "k3". */

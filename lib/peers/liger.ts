@@ -122,9 +122,7 @@ export const LIGER: Peer<LigerOptions> = {
         if (!corrects || beta === 0) return {};
         if (importance_sampling_level === "token") return { spec: { refKlEstimator: "unbiased" } };
         return {
-          spec: { refKlEstimator: "unbiased" },
-          notExpressible:
-            "at the sequence level each token's KL is multiplied by the sequence's ratio; here it is the token's ratio",
+          spec: { refKlEstimator: "unbiased-sequence" },
           differences: [TRITON_KL],
         };
       },

@@ -4,9 +4,12 @@ import type { SurrogateTokens } from "./surrogate.js";
 /** A stand-in for an infinite log-ratio: opposite ones cancel in a sum, and any limit holds the rest. */
 const FAR = 1e100;
 
+/** What a mean log-ratio is made of. */
+type RatioTokens = Pick<SurrogateTokens, "offsets" | "mask" | "logProbs" | "oldLogProbs">;
+
 /** Calls `visit` with the counted rows of each sequence that has any. */
 export function eachSequence(
-  { offsets, mask }: SurrogateTokens,
+  { offsets, mask }: Pick<SurrogateTokens, "offsets" | "mask">,
   visit: (rows: readonly number[]) => void,
 ): void {
   for (let s = 0; s + 1 < offsets.length; s++) {
@@ -20,7 +23,7 @@ export function eachSequence(
 }
 
 /** log-prob − old log-prob of a row, 0 where both are −Infinity, and never infinite. */
-export function logRatioOf({ logProbs, oldLogProbs }: SurrogateTokens, row: number): number {
+export function logRatioOf({ logProbs, oldLogProbs }: RatioTokens, row: number): number {
   const [own, old] = [logProbs[row] as number, oldLogProbs[row] as number];
   return own === old ? 0 : Math.min(Math.max(own - old, -FAR), FAR);
 }
@@ -33,7 +36,7 @@ export function sumOver(rows: readonly number[], term: (row: number) => number):
 }
 
 /** The mean log-ratio of its sequence on each counted row, [rows]; GSPO's log s. Not limited. */
-export function meanLogRatios(tokens: SurrogateTokens): Float64Array {
+export function meanLogRatios(tokens: RatioTokens): Float64Array {
   const means = new Float64Array(tokens.logProbs.length);
   eachSequence(tokens, (rows) => {
     const mean = sumOver(rows, (row) => logRatioOf(tokens, row)) / rows.length;

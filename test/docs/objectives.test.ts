@@ -9,7 +9,7 @@ import { KL_FORMULAS } from "../../lib/formulas/kl.js";
 import { PART_FORMULAS } from "../../lib/formulas/parts.js";
 import { REDUCTIONS } from "../../lib/functional/row-weights.js";
 import { PRESET_IDS } from "../../lib/objective/presets.js";
-import { SPEC_KEYS } from "../../lib/objective/spec.js";
+import { REF_KL_ESTIMATORS, SPEC_KEYS } from "../../lib/objective/spec.js";
 import { describeSurrogates } from "../../lib/surrogates/describe.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -23,7 +23,7 @@ test("the committed page is what the tables give", (t) => {
 test("it has every surrogate, estimator, part, reduction, advantage, key and preset", (t) => {
   const names = [
     ...describeSurrogates().flatMap(({ kind, aliases }) => [kind, ...aliases]),
-    ...[...Object.keys(KL_FORMULAS), ...Object.keys(PART_FORMULAS)],
+    ...[...Object.keys(KL_FORMULAS), ...REF_KL_ESTIMATORS, ...Object.keys(PART_FORMULAS)],
     ...[...REDUCTIONS, ...ADVANTAGE_KINDS, ...SPEC_KEYS, ...PRESET_IDS],
   ];
   for (const name of names) {

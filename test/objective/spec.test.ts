@@ -108,7 +108,7 @@ const KIND: [ObjectiveSpecInput | Record<string, unknown>, string][] = [
   [{ temperature: {} }, "temperature to be a number above 0, received an object"],
   [
     { refKlEstimator: "full" },
-    'refKlEstimator to be one of "k1", "k2", "k3", "k3+", "abs", "unbiased", "jsd", "exact", "exact-reverse", received "full"',
+    'refKlEstimator to be one of "k1", "k2", "k3", "k3+", "abs", "unbiased", "jsd", "exact", "exact-reverse", "unbiased-sequence", received "full"',
   ],
   [
     { perceptionKlEstimator: "exactreverse" },

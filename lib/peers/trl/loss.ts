@@ -78,12 +78,7 @@ export const TRL_LOSS: PeerOptions<TrlLossOptions, TrlOptions> = {
       if (beta === 0) return {};
       if (!corrects) return isGiven ? {} : { differences: [KL_DEFAULT] };
       const ofSequence = importance_sampling_level !== "token" && loss_type !== "vespo";
-      return {
-        spec: { refKlEstimator: "unbiased" },
-        notExpressible: ofSequence
-          ? "at the sequence level TRL multiplies each token's KL by the sequence's ratio, whose gradient reaches every token; here it is the token's ratio"
-          : undefined,
-      };
+      return { spec: { refKlEstimator: ofSequence ? "unbiased-sequence" : "unbiased" } };
     },
   },
   max_completion_length: {
