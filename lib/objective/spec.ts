@@ -214,6 +214,9 @@ function checkTogether(where: string, spec: ObjectiveSpec): void {
     throw refuse(`perceptionKlMax to be at least perceptionKlMin = ${min}`, max);
   }
   const { low = null, high = null } = entropyBounds ?? {};
+  if (entropyBounds && low === null && high === null) {
+    throw expected("ERR_ARGUMENT", where, "entropyBounds to have low, high or both", "neither");
+  }
   if (low !== null && high !== null && high < low) {
     throw refuse(`entropyBounds.high to be at least entropyBounds.low = ${low}`, high);
   }

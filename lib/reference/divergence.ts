@@ -25,10 +25,10 @@ export interface LimitedDifference {
  * a − b in nats, limited to ±limit (Infinity: no limit).
  *
  * Equal log-probabilities differ by 0 even where both are −Infinity: two policies that agree that a token
- * is impossible agree.
+ * is impossible agree. There the difference is not free, since no step brings such a token back.
  */
 export function limitedDifference(a: number, b: number, limit: number): LimitedDifference {
-  if (a === b) return { value: 0, free: true };
+  if (a === b) return { value: 0, free: a !== -Infinity };
   const value = a - b;
   if (Math.abs(value) > limit) return { value: Math.sign(value) * limit, free: false };
   return { value, free: true };

@@ -30,7 +30,12 @@ export const clipCov: SurrogateDefinition<ClipCovParameters, "clip-cov"> = {
   scope: "batch",
   draws: true,
   parameters: {
-    fraction: { default: 2e-4, meaning: "drawn tokens per counted token", min: 0, max: 1 },
+    fraction: {
+      default: 2e-4,
+      meaning: "drawn tokens per counted token; at least one",
+      above: 0,
+      max: 1,
+    },
     lower: { default: 1, meaning: "candidates have a covariance above this" },
     upper: { default: 5, meaning: "candidates have a covariance below this" },
   },

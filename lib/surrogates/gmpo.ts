@@ -1,5 +1,5 @@
 /** GMPO: the geometric mean of the tokens' clipped ratios. */
-import { eachSequence, logRatioOf, sumOver } from "./sequence.js";
+import { eachSequence, logRatioOf, sumOfLogRatios, sumOver, withoutRuledOut } from "./sequence.js";
 import { CLIP, limited, type SurrogateDefinition, weighted, zeroResult } from "./surrogate.js";
 
 export const gmpo: SurrogateDefinition<object, "gmpo"> = {
@@ -37,7 +37,7 @@ export const gmpo: SurrogateDefinition<object, "gmpo"> = {
       return advantage > 0 ? Math.min(log, clip.high) : Math.max(log, -clip.low);
     };
     eachSequence(tokens, (rows) => {
-      const log = limited(sumOver(rows, clippedLogRatio) / rows.length, logRatioLimit);
+      const log = limited(sumOfLogRatios(rows, clippedLogRatio) / rows.length, logRatioLimit);
       const advantage = sumOver(rows, (row) => advantages[row] as number) / rows.length;
       const ratio = Math.exp(log.value);
       const value = advantage === 0 ? 0 : -advantage * ratio;
@@ -49,6 +49,6 @@ export const gmpo: SurrogateDefinition<object, "gmpo"> = {
         slopes[row] = clips[row] === CLIP.none && advantages[row] !== 0 ? slope : 0;
       }
     });
-    return result;
+    return withoutRuledOut(tokens, result);
   },
 };

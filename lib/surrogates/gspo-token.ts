@@ -1,6 +1,6 @@
 /** GSPO-token: the sequence's ratio as a constant, with a gradient of its own for each token. */
 import { clippedLogRatios } from "./clip.js";
-import { meanLogRatios } from "./sequence.js";
+import { meanLogRatios, withoutRuledOut } from "./sequence.js";
 import { CLIP, type SurrogateDefinition } from "./surrogate.js";
 
 export type GspoTokenParameters = { readonly sequenceLogRatioMax: number };
@@ -42,6 +42,6 @@ export const gspoToken: SurrogateDefinition<GspoTokenParameters, "gspo-token"> =
       result.slopes[row] = 0;
       if (tokens.advantages[row] !== 0) result.clips[row] ||= CLIP.high;
     }
-    return result;
+    return withoutRuledOut(tokens, result);
   },
 };

@@ -1,6 +1,6 @@
 /** GSPO: PPO's clip of one ratio per sequence. */
 import { clippedLogRatios } from "./clip.js";
-import { eachSequence, meanLogRatios, sumOver } from "./sequence.js";
+import { eachSequence, meanLogRatios, sumOver, withoutRuledOut } from "./sequence.js";
 import type { SurrogateDefinition } from "./surrogate.js";
 
 export const gspo: SurrogateDefinition<object, "gspo"> = {
@@ -31,6 +31,6 @@ export const gspo: SurrogateDefinition<object, "gspo"> = {
       const each = sumOver(rows, (row) => slopes[row] as number) / rows.length;
       for (const row of rows) slopes[row] = each;
     });
-    return result;
+    return withoutRuledOut(tokens, result);
   },
 };

@@ -27,7 +27,12 @@ export const klCov: SurrogateDefinition<KlCovParameters, "kl-cov"> = {
   ],
   scope: "batch",
   parameters: {
-    fraction: { default: 2e-4, meaning: "chosen tokens per counted token", min: 0, max: 1 },
+    fraction: {
+      default: 2e-4,
+      meaning: "chosen tokens per counted token; at least one",
+      above: 0,
+      max: 1,
+    },
     coefficient: { default: 1, meaning: "of the penalty, also where the advantage is 0", min: 0 },
   },
   clips: [],

@@ -1,7 +1,7 @@
 /** What surrogates with a ratio per sequence have in common. */
-import type { SurrogateTokens } from "./surrogate.js";
+import type { SurrogateResult, SurrogateTokens } from "./surrogate.js";
 
-/** A stand-in for an infinite log-ratio: opposite ones cancel in a sum, and any limit holds the rest. */
+/** A stand-in for an infinite log-ratio: any limit holds what is left of it in a mean. */
 const FAR = 1e100;
 
 /** What a mean log-ratio is made of. */
@@ -35,11 +35,33 @@ export function sumOver(rows: readonly number[], term: (row: number) => number):
   return sum;
 }
 
+/** Σ of `log`, log-ratios made of `logRatioOf`: opposite infinite ones cancel, and leave the others whole. */
+export function sumOfLogRatios(rows: readonly number[], log: (row: number) => number): number {
+  let [sum, infinite] = [0, 0];
+  for (const row of rows) {
+    const value = log(row);
+    if (Math.abs(value) === FAR) infinite += Math.sign(value);
+    else sum += value;
+  }
+  return sum + infinite * FAR;
+}
+
+/** Takes the slope from tokens that the policy rules out (ℓ = −Infinity), which a ratio of the sequence gives them. */
+export function withoutRuledOut(
+  { logProbs }: SurrogateTokens,
+  result: SurrogateResult,
+): SurrogateResult {
+  for (let row = 0; row < logProbs.length; row++) {
+    if (logProbs[row] === -Infinity) result.slopes[row] = 0;
+  }
+  return result;
+}
+
 /** The mean log-ratio of its sequence on each counted row, [rows]; GSPO's log s. Not limited. */
 export function meanLogRatios(tokens: RatioTokens): Float64Array {
   const means = new Float64Array(tokens.logProbs.length);
   eachSequence(tokens, (rows) => {
-    const mean = sumOver(rows, (row) => logRatioOf(tokens, row)) / rows.length;
+    const mean = sumOfLogRatios(rows, (row) => logRatioOf(tokens, row)) / rows.length;
     for (const row of rows) means[row] = mean;
   });
   return means;

@@ -91,9 +91,9 @@ export interface LogRatio {
   readonly free: boolean;
 }
 
-/** a − b within ± limit. Equal values give 0, even if both are −Infinity. */
+/** a − b within ± limit. Equal values give 0; that of two −Infinity is not free, since a cannot move. */
 export function logRatio(a: number, b: number, limit: number): LogRatio {
-  return a === b ? { value: 0, free: true } : limited(a - b, limit);
+  return a === b ? { value: 0, free: a !== -Infinity } : limited(a - b, limit);
 }
 
 /** A log-ratio held within ± limit. */

@@ -31,9 +31,9 @@ struct LimitedDifference {
   bool free;
 };
 
-/// a - b within [-limit, limit]. Equal values give 0 even if both are -Infinity.
+/// a - b within [-limit, limit]. Equal values give 0 even if both are -Infinity, which is not free: no step moves it.
 PAPO_HD LimitedDifference limited_difference(double a, double b, double limit) {
-  if (a == b) return {0, true};
+  if (a == b) return {0, a > -static_cast<double>(INFINITY)};
   const double difference = a - b;
   if (difference > limit) return {limit, false};
   if (difference < -limit) return {-limit, false};

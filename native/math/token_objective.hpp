@@ -111,7 +111,8 @@ PAPO_HD LogRatios log_ratios(const ObjectiveParams& params, const TokenStatistic
   LogRatios result;
   const double log_prob = statistics.log_prob;
   const double limit = params.log_ratio_limit;
-  if (token.has_old) result.old = limited_difference(log_prob, token.old_log_prob, limit);
+  // Without an old policy the policy is its own.
+  result.old = limited_difference(log_prob, token.has_old ? token.old_log_prob : log_prob, limit);
   if (token.has_ref) result.ref = limited_difference(token.ref_log_prob, log_prob, limit);
   if (token.has_masked && !is_exact(params.perception_kl_estimator)) {
     result.masked = limited_difference(statistics.masked_log_prob, log_prob, limit);

@@ -230,6 +230,7 @@ TEST_CASE("a limit that binds stops the gradient and holds the value") {
 
 TEST_CASE("impossible tokens keep every estimate finite") {
   CHECK(limited_difference(-kInf, -kInf, 20).value == 0);
+  CHECK(!limited_difference(-kInf, -kInf, 20).free);
   CHECK(limited_difference(-kInf, -1, 20).value == -20);
   CHECK(limited_difference(-1, -kInf, 20).value == 20);
   const EntropyTerm entropy = entropy_term(EntropyEstimator::sampled, {}, -kInf, 0);

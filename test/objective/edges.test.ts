@@ -1,6 +1,6 @@
 /** Empty batches, unusable rows, infinite divergences, missing inputs, aborted calls. */
 import test from "ava";
-import { type LogitsBatch, Objective, objective } from "../../lib/index.js";
+import { type LogitsBatch, Objective, objective, tensor } from "../../lib/index.js";
 import { assertClose } from "../support/close.js";
 import { makeBatch } from "../support/inputs.js";
 import { GRADIENT_TOLERANCES } from "../support/tolerances.js";
@@ -246,4 +246,25 @@ test("one objective may evaluate batches at the same time", async (t) => {
     together.map(({ loss }) => loss),
     batches.map((batch) => CORRECTED.evaluate(batch).loss),
   );
+});
+
+test("a sampled token that its policy rules out gets no gradient, with old log-probs or without", (t) => {
+  for (const surrogate of ["ppo-clip", "gspo", "gmpo", "sapo"] as const) {
+    const loss = new Objective({ surrogate });
+    for (const oldLogProbs of [undefined, [-Infinity, -0.7]]) {
+      for (const plan of ["auto", "composed"] as const) {
+        const batch = {
+          logits: tensor(Float32Array.of(0, -Infinity, 1, 0, 0.5, 1), { shape: [2, 3] }),
+          tokenIds: [1, 2],
+          advantages: [1],
+          cuSeqlens: [0, 2],
+          oldLogProbs,
+        };
+        const { gradLogits } = loss.evaluate(batch, { plan });
+        const [ruledOut, other] = [gradLogits?.data.slice(0, 3), gradLogits?.data.slice(3)];
+        t.deepEqual([...(ruledOut ?? [])], [0, 0, 0], `${surrogate} ${plan} ${oldLogProbs}`);
+        t.true(other?.every((slope) => slope !== 0));
+      }
+    }
+  }
 });

@@ -405,6 +405,15 @@ const REFUSED: readonly [ObjectiveSpecInput, EvaluateOptions, object, string, Re
     "ERR_RANGE",
     /perceptionKlMax to be at least/,
   ],
+  [{ surrogate: { kind: "kl-cov", fraction: 0 } }, {}, {}, "ERR_RANGE", /surrogate.fraction/],
+  [{ surrogate: { kind: "clip-cov", fraction: 0 } }, {}, {}, "ERR_RANGE", /surrogate.fraction/],
+  [
+    { entropyBounds: { low: null, high: null } },
+    {},
+    {},
+    "ERR_ARGUMENT",
+    /entropyBounds to have low, high or both/,
+  ],
   [{ entropyBounds: { low: 3 } }, {}, {}, "ERR_RANGE", /entropyBounds.high to be at least/],
   [
     { policyTokenMask: { top: 0.5 } as never },

@@ -66,13 +66,15 @@ for (const definition of SURROGATES) {
 
   test(`${kind}: a token that the policy rules out has no slope`, (t) => {
     for (const advantage of [1, -1]) {
-      const tokens = tokensOf({
-        logProbs: [-Infinity],
-        oldLogProbs: [-1],
-        advantages: [advantage],
-      });
-      const { slopes } = evaluate(kind, tokens, penalised(kind));
-      t.is(Math.abs(slopes[0] as number), 0);
+      for (const old of [-1, -Infinity]) {
+        const tokens = tokensOf({
+          logProbs: [-Infinity, -1],
+          oldLogProbs: [old, -1.1],
+          advantages: [advantage, advantage],
+        });
+        const { slopes } = evaluate(kind, tokens, penalised(kind));
+        t.is(Math.abs(slopes[0] as number), 0);
+      }
     }
   });
 
@@ -195,3 +197,22 @@ test("a token ruled out is marked as dropped where its log-prob is the loss", (t
     t.deepEqual([...evaluate(kind, tokens).clips], [4], kind);
   }
 });
+
+for (const kind of ["gspo", "gspo-token", "gmpo"] as const) {
+  test(`${kind}: opposite infinities cancel and leave the sequence's other log-ratios whole`, (t) => {
+    // log-ratios +∞, 0.07, −∞, 0.05; GMPO clips what its advantages push outward, so they alternate.
+    const tokens = tokensOf({
+      logProbs: [-1, -1, -Infinity, -1],
+      oldLogProbs: [-Infinity, -1.07, -1, -1.05],
+      advantages: kind === "gmpo" ? [-1, 1, 1, 1] : [1, 1, 1, 1],
+    });
+    const { ratios } = evaluate(kind, tokens);
+    assertClose(
+      t,
+      "ratios",
+      ratios,
+      new Array(4).fill(Math.exp((0.07 + 0.05) / 4)),
+      TOLERANCES.reference,
+    );
+  });
+}
