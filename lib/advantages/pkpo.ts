@@ -52,7 +52,8 @@ export const PKPO: AdvantageDefinition<PkpoParameters> = {
     scale: {
       default: "sum",
       words: ["sum", "mean"],
-      meaning: "whether a group's gradient is the sum over its sequences (the paper), or the mean",
+      meaning:
+        "how the loss joins a group's sequences: by a sum (the paper), or by a mean, for which advantages are multiplied by n",
     },
     smallGroups: smallGroupsParameter("error"),
   },

@@ -41,10 +41,19 @@ export function checkKeys(
   known: readonly string[],
   name: string,
 ): void {
-  for (const key of Object.keys(options)) {
+  for (const key of keysOf(where, options, name)) {
     if (known.includes(key)) continue;
     const what = `${name} to hold only ${known.join(", ")}`;
     throw expected("ERR_ARGUMENT", where, what, describe(key));
+  }
+}
+
+/** Own keys; ERR_ARGUMENT for a proxy that refuses to tell them. */
+function keysOf(where: string, options: object, name: string): readonly string[] {
+  try {
+    return Object.keys(options);
+  } catch {
+    throw expected("ERR_ARGUMENT", where, `${name} that can be read`, describe(options));
   }
 }
 

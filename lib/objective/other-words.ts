@@ -1,8 +1,12 @@
 /** What papers and other libraries call the keys of an objective, so that a wrong word is answered with the right one. */
+import type { SurrogateKind } from "../surrogates/table.js";
+import type { PresetId } from "./presets.js";
 import type { SpecKey } from "./spec.js";
 
 /** Their word (lower case, without `_` and `-`) and ours. Sources: TRL, Liger-Kernel, verl and the PAPO authors' code. */
 export const OTHER_WORDS: ReadonlyMap<string, SpecKey> = new Map<string, SpecKey>([
+  ["clip", "clipHigh"],
+  ["clipratio", "clipHigh"],
   ["cliprange", "clipHigh"],
   ["cliprangelow", "clipLow"],
   ["cliprangehigh", "clipHigh"],
@@ -19,6 +23,12 @@ export const OTHER_WORDS: ReadonlyMap<string, SpecKey> = new Map<string, SpecKey
   ["delta", "clipDual"],
   ["beta", "refKlCoef"],
   ["klcoef", "refKlCoef"],
+  ["kllosscoef", "refKlCoef"],
+  ["klpenaltycoef", "refKlCoef"],
+  ["kllosstype", "refKlEstimator"],
+  ["klpenalty", "refKlEstimator"],
+  ["klestimator", "refKlEstimator"],
+  ["usebiascorrectionkl", "refKlEstimator"],
   ["gamma", "perceptionKlCoef"],
   ["klprcpcoef", "perceptionKlCoef"],
   ["perceptionlossweight", "perceptionKlCoef"],
@@ -26,17 +36,71 @@ export const OTHER_WORDS: ReadonlyMap<string, SpecKey> = new Map<string, SpecKey
   ["augentropylosscoef", "maskedEntropyCoef"],
   ["lossavgmode", "reduction"],
   ["lossaggmode", "reduction"],
+  ["aggregation", "reduction"],
   ["losstype", "surrogate"],
   ["lossmode", "surrogate"],
   ["policyloss", "surrogate"],
   ["importancesamplinglevel", "surrogate"],
+  // Parameters of surrogates, which their objects hold.
+  ["sapotemperaturepos", "surrogate"],
+  ["sapotemperatureneg", "surrogate"],
+  ["taupos", "surrogate"],
+  ["tauneg", "surrogate"],
+  ["vespokpos", "surrogate"],
+  ["vespokneg", "surrogate"],
+  ["vespolambdapos", "surrogate"],
+  ["vespolambdaneg", "surrogate"],
+  ["clipcovratio", "surrogate"],
+  ["clipcovlb", "surrogate"],
+  ["clipcovub", "surrogate"],
+  ["klcovratio", "surrogate"],
+  ["ppoklcoef", "surrogate"],
   ["topentropyquantile", "policyTokenMask"],
   ["topperceptionquantile", "policyTokenMask"],
   ["offpolicymaskthreshold", "offPolicyMask"],
+  ["toppperceptiontokens", "policyTokenMask"],
+  ["advantagescalingmin", "advantageShaping"],
   ["rolloutis", "rolloutCorrection"],
+  ["rolloutisthreshold", "rolloutCorrection"],
+  ["rolloutrs", "rolloutCorrection"],
+  ["tis", "rolloutCorrection"],
+  ["tisimpratiocap", "rolloutCorrection"],
+  ["vllmimportancesamplingcap", "rolloutCorrection"],
+  ["vllmimportancesamplingmode", "rolloutCorrection"],
   ["rolloutcorr", "rolloutCorrection"],
   ["vllmimportancesamplingcorrection", "rolloutCorrection"],
   ["klprcptokenlevelmaskingtopp", "perceptionTokenMask"],
+  ["klprcpclip", "perceptionKlMax"],
   ["sftlosscoef", "sftCoef"],
   ["incorrectweighting", "incorrectWeight"],
+]);
+
+/** What others call a surrogate of the table, or an objective that has one of them and differs in something else. */
+export const OTHER_SURROGATES: ReadonlyMap<string, SurrogateKind> = new Map<string, SurrogateKind>([
+  ["ppo", "ppo-clip"],
+  ["vanilla", "ppo-clip"],
+  ["clip", "ppo-clip"],
+  ["dualclip", "ppo-clip"],
+  ["grpo", "ppo-clip"],
+  ["drgrpo", "ppo-clip"],
+  ["bnpo", "ppo-clip"],
+  ["dapo", "ppo-clip"],
+  ["papo", "ppo-clip"],
+  ["vppo", "ppo-clip"],
+  ["luspo", "gspo"],
+  ["geomean", "gmpo"],
+  ["policygradient", "reinforce"],
+  ["vpg", "reinforce"],
+  ["dppotv", "dppo"],
+  ["dppokl", "dppo"],
+]);
+
+/** What others call a preset. */
+export const OTHER_PRESETS: ReadonlyMap<string, PresetId> = new Map<string, PresetId>([
+  ["papo", "papo-g-7b"],
+  ["papog", "papo-g-7b"],
+  ["papod", "papo-d-7b"],
+  ["vanilla", "ppo"],
+  ["geomean", "gmpo"],
+  ["policygradient", "reinforce"],
 ]);

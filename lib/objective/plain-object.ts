@@ -20,14 +20,14 @@ export function ownValues<K extends string>(
   keys: readonly K[],
   otherWords?: ReadonlyMap<string, K>,
 ): Map<K, unknown> {
-  if (!isPlainObject(value)) {
+  const properties = ownProperties(value);
+  if (properties === undefined) {
     throw expected("ERR_ARGUMENT", where, `${what} to be a plain object`, describe(value));
   }
   const values = new Map<K, unknown>();
-  for (const key of Reflect.ownKeys(value)) {
+  for (const [key, property] of properties) {
     const known = keys.find((candidate) => candidate === key);
     if (known === undefined) throw unknownKey(where, what, key, keys, otherWords);
-    const property = Object.getOwnPropertyDescriptor(value, key);
     if (property === undefined || property.value === undefined) {
       if (property?.get === undefined && property?.set === undefined) continue;
       throw expected("ERR_ARGUMENT", where, `${known} to be a plain value`, "a getter or setter");
@@ -37,11 +37,36 @@ export function ownValues<K extends string>(
   return values;
 }
 
-/** An object literal of any realm, or one without a prototype. */
+/** An object literal of any realm, or one without a prototype; not a proxy that refuses to say. */
 export function isPlainObject(value: unknown): value is object {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+  try {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+    const prototype: unknown = Object.getPrototypeOf(value);
+    return prototype === null || Object.getPrototypeOf(prototype) === null;
+  } catch {
+    return false;
+  }
+}
+
+/** An array; not a proxy that refuses to say. */
+export function isList(value: unknown): value is unknown[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
+/** The own properties of a plain object; undefined for anything else, and for a proxy that refuses to be read. */
+export function ownProperties(
+  value: unknown,
+): [string | symbol, PropertyDescriptor | undefined][] | undefined {
+  if (!isPlainObject(value)) return undefined;
+  try {
+    return Reflect.ownKeys(value).map((key) => [key, Object.getOwnPropertyDescriptor(value, key)]);
+  } catch {
+    return undefined;
+  }
 }
 
 function unknownKey(

@@ -6,7 +6,8 @@ import {
   type FamilyPresetId,
   familyValues,
 } from "./family-presets.js";
-import { ownValues } from "./plain-object.js";
+import { OTHER_PRESETS } from "./other-words.js";
+import { nearestOf, ownValues } from "./plain-object.js";
 import { type ObjectiveSpec, type ObjectiveSpecInput, type SpecKey, validateSpec } from "./spec.js";
 import { DEFAULT_SURROGATE } from "./surrogate-spec.js";
 
@@ -217,7 +218,9 @@ function readId(where: string, id: unknown): PresetId {
   const known = PRESET_IDS.find((candidate) => candidate === id);
   if (known !== undefined) return known;
   const list = PRESET_IDS.join(", ");
-  throw expected("ERR_ARGUMENT", where, `the name of a preset (${list})`, describe(id));
+  const nearest = typeof id === "string" ? nearestOf(id, PRESET_IDS, OTHER_PRESETS) : undefined;
+  const hint = nearest === undefined ? "" : ` (did you mean "${nearest}"?)`;
+  throw expected("ERR_ARGUMENT", where, `the name of a preset (${list})`, describe(id) + hint);
 }
 
 function formOf(where: string, options: unknown): PresetForm {

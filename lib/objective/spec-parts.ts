@@ -7,7 +7,7 @@ import {
   type TopTokenChoice,
   type TopTokenLevel,
 } from "../selection/top-tokens.js";
-import { ownValues } from "./plain-object.js";
+import { isList, ownValues } from "./plain-object.js";
 import { nullOr, numberWhere, objectOf, oneOf, type Reader } from "./spec-values.js";
 
 export const PERCEPTION_WEIGHTINGS = ["all", "correct-only", "accuracy-weighted"] as const;
@@ -121,13 +121,13 @@ export const readRollout: Reader<RolloutCorrectionRule | null> = nullOr((where, 
   const max = given.get("max");
   if (max !== undefined) readFinite(where, `${name}.max`, max);
   const reject = given.get("reject");
-  const plain = Array.isArray(reject) ? reject.map(plainOf) : plainOf(reject);
+  const plain = isList(reject) ? reject.map(plainOf) : plainOf(reject);
   const input = { ...Object.fromEntries(given), reject: plain } as RolloutCorrectionInput;
   return readRolloutCorrection(where, name, input);
 
   /** A rejection rule without inherited properties and getters; anything else is for the reader to refuse. */
   function plainOf(rule: unknown): unknown {
-    if (typeof rule !== "object" || rule === null || Array.isArray(rule)) return rule;
+    if (typeof rule !== "object" || rule === null || isList(rule)) return rule;
     const keys = ["by", "level", "max", "min"] as const;
     return Object.fromEntries(ownValues(where, `${name}.reject`, rule, keys));
   }

@@ -2,7 +2,8 @@
 import { describe, expected } from "../core/errors.js";
 import type { NumberRange, SurrogateDefinition } from "../surrogates/surrogate.js";
 import { findSurrogate, SURROGATES, type SurrogateSpec } from "../surrogates/table.js";
-import { nearestOf, ownValues } from "./plain-object.js";
+import { OTHER_SURROGATES } from "./other-words.js";
+import { nearestOf, ownProperties, ownValues } from "./plain-object.js";
 import { numberWhere, oneOf, type Reader, readFlag } from "./spec-values.js";
 
 /** A surrogate's name or one of its aliases, or its kind with some of its parameters. */
@@ -40,14 +41,14 @@ export function surrogateOf(spec: SurrogateSpec): SurrogateDefinition {
 
 function kindOf(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
-  return Object.getOwnPropertyDescriptor(value, "kind")?.value;
+  return ownProperties(value)?.find(([key]) => key === "kind")?.[1]?.value;
 }
 
 function definitionOf(where: string, name: string, kind: unknown): SurrogateDefinition {
   const found = typeof kind === "string" ? findSurrogate(kind) : undefined;
   if (found !== undefined) return found;
   const kinds = SURROGATES.map((definition) => definition.kind);
-  const nearest = typeof kind === "string" ? nearestOf(kind, kinds) : undefined;
+  const nearest = typeof kind === "string" ? nearestOf(kind, kinds, OTHER_SURROGATES) : undefined;
   const hint = nearest === undefined ? "" : ` (did you mean "${nearest}"?)`;
   const what = `${name} to be one of ${kinds.map((word) => `"${word}"`).join(", ")}, or an object with such a kind`;
   throw expected("ERR_ARGUMENT", where, what, describe(kind) + hint);

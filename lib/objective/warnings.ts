@@ -1,6 +1,13 @@
 /** What the paper and the mathematics warn of, about the numbers of an objective. */
 import { coefficientRange, isScheduled } from "./schedule.js";
-import { type ObjectiveSpec, type ObjectiveSpecInput, validateSpec } from "./spec.js";
+import {
+  type ObjectiveSpec,
+  type ObjectiveSpecInput,
+  SPEC_DEFAULTS,
+  type SpecKey,
+  validateSpec,
+} from "./spec.js";
+import { surrogateOf } from "./surrogate-spec.js";
 
 /**
  * Sentences about numbers that are known to end badly or to do nothing; empty where there are none.
@@ -16,6 +23,7 @@ export function warnings(input: ObjectiveSpecInput): string[] {
   return [
     ...collapse(spec),
     ...withoutEffect(spec),
+    ...notRead(spec),
     ...ofSurrogate(spec),
     ...unbounded(spec),
     ...signs(spec),
@@ -69,6 +77,40 @@ function withoutEffect(spec: ObjectiveSpec): string[] {
       'perceptionKlEstimator "k1": its gradient on the policy is zero in expectation; it only adds noise',
     );
   }
+  return found;
+}
+
+/** Keys that were set and that nothing of this objective reads. */
+function notRead(spec: ObjectiveSpec): string[] {
+  const { surrogate, perceptionWeighting, perceptionKlEstimator } = spec;
+  const { clips } = surrogateOf(surrogate);
+  const found: string[] = [];
+  const of = (keys: readonly SpecKey[], reason: string) => {
+    const set = keys.filter((key) => spec[key] !== SPEC_DEFAULTS[key]);
+    if (set.length > 0) found.push(`${set.join(", ")} without effect: ${reason}`);
+  };
+  const unread = (["clipLow", "clipHigh", "clipDual"] as const).filter(
+    (key) => !clips.includes(key),
+  );
+  of(unread, `surrogate "${surrogate.kind}" does not read it`);
+  if (perceptionWeighting !== "accuracy-weighted") {
+    of(["incorrectWeight"], `perceptionWeighting is "${perceptionWeighting}"`);
+  }
+  if (perceptionWeighting === "all" && !isOn(spec.sftCoef)) {
+    of(["correctThreshold"], 'perceptionWeighting is "all" and sftCoef 0');
+  }
+  if (!isOn(spec.perceptionKlCoef)) {
+    const keys = ["perceptionWeighting", "perceptionTokenMask", "perceptionKlMin"] as const;
+    of([...keys, "perceptionKlMax"], "perceptionKlCoef is 0, but under options.coefficients");
+  }
+  if (!isOn(spec.entropyCoef) && !isOn(spec.maskedEntropyCoef)) {
+    of(["entropyBounds"], "both entropy coefficients are 0, but under options.coefficients");
+  }
+  if (!perceptionKlEstimator.startsWith("exact")) {
+    of(["exactKlLimit"], `perceptionKlEstimator is "${perceptionKlEstimator}"`);
+  }
+  const ofTokens = spec.reduction === "token-mean" || spec.reduction === "sum";
+  if (ofTokens) of(["emptySequences"], `reduction is "${spec.reduction}"`);
   return found;
 }
 

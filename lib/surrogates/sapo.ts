@@ -25,11 +25,11 @@ export const sapo: SurrogateDefinition<SapoParameters, "sapo"> = {
   ],
   scope: "token",
   parameters: {
-    temperaturePositive: { default: 1, meaning: "τ of tokens with A > 0", above: 0 },
+    temperaturePositive: { default: 1, meaning: "τ of tokens with A > 0", min: 1e-4 },
     temperatureNegative: {
       default: 1.05,
       meaning: "τ of all others; above temperaturePositive it fades faster",
-      above: 0,
+      min: 1e-4,
     },
   },
   clips: [],

@@ -2,6 +2,7 @@
 import test from "ava";
 import {
   type ObjectiveSpec,
+  type ObjectiveSpecInput,
   objective,
   PRESET_FORMS,
   PRESET_IDS,
@@ -95,8 +96,11 @@ test("every value of a preset names its source, and no key is missing", (t) => {
 test("unknown presets and forms are refused with the list", (t) => {
   t.throws(() => preset("papo" as never), {
     code: "ERR_ARGUMENT",
-    message: /the name of a preset \(papo-g-3b, .*vppo\), received "papo"/,
+    message:
+      /the name of a preset \(papo-g-3b, .*vppo\), received "papo" \(did you mean "papo-g-7b"\?\)/,
   });
+  t.throws(() => preset("dr_grpo" as never), { message: /did you mean "dr-grpo"\?/ });
+  t.throws(() => preset("geo_mean" as never), { message: /did you mean "gmpo"\?/ });
   t.throws(() => preset("constructor" as never), { code: "ERR_ARGUMENT" });
   t.throws(() => preset("grpo", { form: "mixed" as never }), {
     code: "ERR_ARGUMENT",
@@ -200,4 +204,25 @@ test("what does little or changes a coefficient unseen is warned of", (t) => {
   const bounded = { perceptionKlCoef: 0.01, perceptionKlEstimator: "k3+" } as const;
   t.true(about(bounded, "grows with the log-ratio"));
   t.false(about({ ...bounded, perceptionKlMax: 0.5 }, "grows with the log-ratio"));
+});
+
+test("a key that nothing of the objective reads is warned of", (t) => {
+  const without: [ObjectiveSpecInput, RegExp][] = [
+    [{ surrogate: "cispo", clipLow: 0.1, clipDual: 3 }, /^clipLow, clipDual without effect/],
+    [{ surrogate: "gmpo", clipDual: 3 }, /^clipDual without effect: surrogate "gmpo"/],
+    [{ incorrectWeight: 0.5 }, /^incorrectWeight without effect/],
+    [{ correctThreshold: 0.5 }, /^correctThreshold without effect/],
+    [{ perceptionKlMax: 0.2 }, /^perceptionKlMax without effect: perceptionKlCoef is 0/],
+    [{ entropyBounds: {} }, /^entropyBounds without effect/],
+    [{ exactKlLimit: 5 }, /^exactKlLimit without effect: perceptionKlEstimator is "k3"/],
+    [{ emptySequences: "skip" }, /^emptySequences without effect: reduction is "token-mean"/],
+  ];
+  for (const [spec, message] of without) {
+    const found = warnings(spec);
+    t.is(found.length, 1);
+    t.regex(found[0] as string, message);
+  }
+  t.deepEqual(warnings({ surrogate: "gmpo", clipLow: 0.4, clipHigh: 0.4 }), []);
+  t.deepEqual(warnings({ correctThreshold: 0.5, sftCoef: 1e-3 }), []);
+  t.deepEqual(warnings({ emptySequences: "skip", reduction: "seq-mean-token-mean" }), []);
 });

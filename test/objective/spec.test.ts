@@ -174,6 +174,12 @@ test("unknown keys are answered with the nearest one, in our words or in others'
     clip_ratio_c: "clipDual",
     delta: "clipDual",
     loss_agg_mode: "reduction",
+    kl_loss_coef: "refKlCoef",
+    clip_ratio: "clipHigh",
+    // A parameter of the surrogate "kl-cov", not the reference's KL.
+    ppo_kl_coef: "surrogate",
+    top_p_perception_tokens: "policyTokenMask",
+    vllm_importance_sampling_cap: "rolloutCorrection",
     banana: undefined,
     ["x".repeat(10_000)]: undefined,
   };
@@ -224,4 +230,28 @@ test("keys that would reach a prototype are unknown keys", (t) => {
   t.is(refusal(JSON.parse('{"constructor": {"prototype": {}}}')).code, "ERR_ARGUMENT");
   t.is(refusal({ [Symbol("clipLow")]: 1 }).code, "ERR_ARGUMENT");
   t.is(({} as Record<string, unknown>).clipLow, undefined);
+});
+
+test("a proxy that refuses to be read is refused like anything else that is no plain object", (t) => {
+  const revoked = (target: object) => {
+    const { proxy, revoke } = Proxy.revocable(target, {});
+    revoke();
+    return proxy;
+  };
+  const silent = new Proxy(
+    {},
+    {
+      getOwnPropertyDescriptor: () => {
+        throw new RangeError("no");
+      },
+      ownKeys: () => ["kind"],
+    },
+  );
+  t.is(refusal(revoked({})).code, "ERR_ARGUMENT");
+  for (const key of ["surrogate", "sftCoef", "policyTokenMask", "rolloutCorrection"]) {
+    for (const proxy of [revoked({}), revoked([]), silent]) {
+      t.is(refusal({ [key]: proxy }).code, "ERR_ARGUMENT", key);
+    }
+  }
+  t.is(refusal({ rolloutCorrection: { reject: revoked([]) } }).code, "ERR_ARGUMENT");
 });

@@ -265,6 +265,9 @@ test("a surrogate is named in a word or with its parameters, and read strictly",
   t.true(Object.isFrozen(spec.surrogate));
   t.deepEqual(new Objective(JSON.parse(JSON.stringify(spec))).spec, spec);
   const refused: [unknown, RegExp][] = [
+    ["ppo", /did you mean "ppo-clip"\?/],
+    ["dapo", /did you mean "ppo-clip"\?/],
+    ["geo_mean", /did you mean "gmpo"\?/],
     ["reinforced", /surrogate to be one of "ppo-clip", .*did you mean "reinforce"\?/],
     [
       { kind: "reinforce", cap: 3 },
