@@ -124,7 +124,8 @@ export function estimateAdvantages<K extends AdvantageKind>(
       parameterOf(where, name, parameter, (given as Record<string, unknown>)[name]),
     ]),
   );
-  const missing = wordOf(where, "missing", given.missing ?? "error", MISSING);
+  const { missing: word = "error" } = given;
+  const missing = wordOf(where, "missing", word, MISSING);
   const batch = batchOf(where, given, definition.needs, missing);
   const { advantages, returns } = definition.estimate(batch, parameters);
   const overflown = advantages.findIndex((advantage) => !Number.isFinite(advantage));

@@ -65,10 +65,11 @@ const OPTIONS: readonly (keyof GroupFilterOptions)[] = [
 export function filterGroups(options: GroupFilterOptions): GroupFilter {
   const where = "filterGroups";
   const given = readOptions(where, options, OPTIONS);
-  const { low = 0.01, high = 0.99 } = given;
-  const rule = wordOf(where, "rule", given.rule ?? "mean", FILTER_RULES);
-  const fallback = wordOf(where, "fallback", given.fallback ?? "none", FILTER_FALLBACKS);
-  const missing = wordOf(where, "missing", given.missing ?? "error", MISSING);
+  const { rule: word = "mean", low = 0.01, high = 0.99 } = given;
+  const { fallback: otherwise = "none", missing: absent = "error" } = given;
+  const rule = wordOf(where, "rule", word, FILTER_RULES);
+  const fallback = wordOf(where, "fallback", otherwise, FILTER_FALLBACKS);
+  const missing = wordOf(where, "missing", absent, MISSING);
   checkNumber(where, "low", low);
   checkNumber(where, "high", high);
   if (!(low < high)) {

@@ -40,7 +40,8 @@ export interface GroupMetricsOptions extends GroupOptions {
 export function groupMetrics(options: GroupMetricsOptions): GroupMetrics {
   const where = "groupMetrics";
   const given = readOptions(where, options, ["rewards", "groups", "groupSize", "missing"]);
-  const missing = wordOf(where, "missing", given.missing ?? "error", MISSING);
+  const { missing: word = "error" } = given;
+  const missing = wordOf(where, "missing", word, MISSING);
   const rewards = rewardNumbers(where, "rewards", given.rewards, missing);
   return metricsOf(rewards, groupsOf(where, given, rewards.length) ?? []);
 }

@@ -24,7 +24,8 @@ export function withStream<T>(stream: Stream, f: () => T): T {
 
 /** The stream in force on a device; undefined for the device's default stream. Throws ERR_ARGUMENT. */
 export function currentStream(device: CudaDevice | "cuda" = "cuda"): Stream | undefined {
-  return inForce.getStore()?.get(parseCudaDevice("cuda.currentStream", device));
+  const name = parseCudaDevice("cuda.currentStream", device);
+  return inForce.getStore()?.get(name);
 }
 
 /** The stream in force as it crosses the bridge. Throws ERR_DISPOSED where it was disposed meanwhile. */

@@ -55,7 +55,8 @@ export function reduceTokens(
   const given = readOptions(where, options, OPTIONS);
   checkValues(where, values);
   const { reduction = "token-mean", denominators, denominatorEpsilon } = given;
-  const shape = checkShape(where, "shape", given.shape ?? values.shape);
+  const { shape: said = values.shape } = given;
+  const shape = checkShape(where, "shape", said);
   const layout = layoutOf(where, shape, given.cuSeqlens);
   const mask = maskRows(where, "responseMask", given.responseMask, layout.rows);
   if (reduction === "none") {

@@ -31,7 +31,8 @@ export function sequencesOf(
   leading: NumbersInput,
   options: SequenceOptions,
 ): Sequences {
-  const shape = checkShape(where, "shape", options.shape ?? shapeOf(leading));
+  const { shape: said = shapeOf(leading) } = options;
+  const shape = checkShape(where, "shape", said);
   const layout = layoutOf(where, shape, options.cuSeqlens);
   return { layout, mask: maskRows(where, "responseMask", options.responseMask, layout.rows) };
 }

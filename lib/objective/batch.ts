@@ -202,9 +202,9 @@ export function readBlocksBatch(
   batch: RowBlocksBatch,
 ): { given: RowBlocksBatch; shape: Shape } {
   const given = readOptions(where, batch, BLOCKS_KEYS, "the batch");
-  const { vocabSize, shape, tokenIds } = given;
+  const { vocabSize, tokenIds, shape = shapeOf(tokenIds) } = given;
   if (!Number.isSafeInteger(vocabSize) || vocabSize < 1) {
     throw expected("ERR_RANGE", where, "vocabSize to be an integer from 1 up", describe(vocabSize));
   }
-  return { given, shape: checkShape(where, "shape", shape ?? shapeOf(tokenIds)) };
+  return { given, shape: checkShape(where, "shape", shape) };
 }

@@ -292,7 +292,8 @@ export class BoundEvaluation {
   #weigh(where: string, denominators: Denominators | undefined): ObjectiveWeights {
     const rows = this.#rows;
     this.#weighed = NEVER;
-    const own = denominators ?? this.#options.denominators;
+    const { denominators: first } = this.#options;
+    const own = denominators === undefined ? first : denominators;
     // Of the terms that the fused op knows, no weight depends on a coefficient.
     const { coefficients } = this.#numbers ?? numbersAt(where, this.#spec, 0);
     const made = objectiveWeights(where, this.#spec, coefficients, rows, rows.mask, own);

@@ -113,9 +113,14 @@ function referenceOf(
   batch: LogProbsBatch,
   rows: number,
 ): { readonly name: ReferenceName; readonly values: Float64Array } | undefined {
+  // Both are looked at, also where the estimator takes neither.
+  const all = {
+    refKl: optionalNumberRows(where, "refKl", batch.refKl, rows),
+    refReverseKl: optionalNumberRows(where, "refReverseKl", batch.refReverseKl, rows),
+  };
   if (!isExact(refKlEstimator)) return undefined;
   const name = refKlEstimator === "exact" ? "refKl" : "refReverseKl";
-  const values = optionalNumberRows(where, name, batch[name], rows);
+  const values = all[name];
   return values && { name, values };
 }
 

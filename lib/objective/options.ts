@@ -180,7 +180,7 @@ export function resolveOptions(where: string, options: RowBlockOptions): Resolve
     skip: word(where, "onInvalid", options.onInvalid, ["error", "skip"]) === "skip",
     plan: word(where, "plan", options.plan, ["auto", "fused", "composed"]),
     seed,
-    coefficients: coefficients && readCoefficients(where, coefficients),
+    coefficients: coefficients === undefined ? undefined : readCoefficients(where, coefficients),
   };
 }
 

@@ -88,11 +88,11 @@ export function mathReward(options: MathRewardOptions): MathReward {
   const where = "mathReward";
   const known = ["response", "reference", "formatWeight", "tolerance", "equal"] as const;
   const given = readOptions(where, options, known);
-  const { response, reference, equal } = given;
+  const { response, reference, equal, formatWeight: weight = 0.1, tolerance: most = 0 } = given;
   checkText(where, "response", response);
   checkText(where, "reference", reference);
-  const formatWeight = numberWithin(where, "formatWeight", given.formatWeight ?? 0.1, 0, 1);
-  const tolerance = numberWithin(where, "tolerance", given.tolerance ?? 0, 0);
+  const formatWeight = numberWithin(where, "formatWeight", weight, 0, 1);
+  const tolerance = numberWithin(where, "tolerance", most, 0);
   const prepared = tightened(response);
   const format = hasFormat(prepared) ? 1 : 0;
   const answer = lastBoxed(prepared);

@@ -68,15 +68,12 @@ export function readWeightRule(
   given: RolloutWeightInput,
 ): RolloutWeightRule {
   const defaults = ROLLOUT_WEIGHT_DEFAULTS;
-  const level = oneOf(
-    where,
-    `${prefix}level`,
-    given.level ?? defaults.level,
-    ROLLOUT_WEIGHT_LEVELS,
-  );
-  const mode = oneOf(where, `${prefix}mode`, given.mode ?? defaults.mode, ROLLOUT_WEIGHT_MODES);
-  const max = bound(where, `${prefix}max`, given.max ?? defaults.max, 0, false, Infinity);
-  const min = bound(where, `${prefix}min`, given.min ?? defaults.min, 0, true, max);
+  // Only what is undefined has its default: null is no way to say "none" here.
+  const known = { ...defaults, ...given };
+  const level = oneOf(where, `${prefix}level`, known.level, ROLLOUT_WEIGHT_LEVELS);
+  const mode = oneOf(where, `${prefix}mode`, known.mode, ROLLOUT_WEIGHT_MODES);
+  const max = bound(where, `${prefix}max`, known.max, 0, false, Infinity);
+  const min = bound(where, `${prefix}min`, known.min, 0, true, max);
   const name = `${prefix}batchNormalize`;
   const batchNormalize = flag(where, name, given.batchNormalize, defaults.batchNormalize);
   return Object.freeze({ level, mode, max, min, batchNormalize });
@@ -101,14 +98,16 @@ export function readRejections(
 export function readRejection(where: string, name: string, value: RejectionInput): RejectionRule {
   const given = readOptions(where, value, REJECTION_KEYS, name);
   const by = oneOf(where, `${name}.by`, given.by, REJECTION_ESTIMATORS);
-  const level = oneOf(where, `${name}.level`, given.level ?? "token", REJECTION_LEVELS);
+  const { level: ofLevel = "token" } = given;
+  const level = oneOf(where, `${name}.level`, ofLevel, REJECTION_LEVELS);
   const max = bound(where, `${name}.max`, given.max, 0, false, Number.MAX_VALUE);
   if (by !== "k1") {
     if (given.min === undefined) return Object.freeze({ by, level, max });
     const what = `no ${name}.min with "${by}", which is never negative`;
     throw expected("ERR_ARGUMENT", where, what, describe(given.min));
   }
-  const min = bound(where, `${name}.min`, given.min ?? 1 / max, 0, false, max);
+  const { min: least = 1 / max } = given;
+  const min = bound(where, `${name}.min`, least, 0, false, max);
   return Object.freeze({ by, level, max, min });
 }
 

@@ -51,24 +51,23 @@ export class AdaptiveEntropy {
   constructor(options: AdaptiveEntropyOptions = {}) {
     const where = "AdaptiveEntropy";
     const given = readOptions(where, options, ENTROPY_KEYS);
-    this.target = numberWithin(where, "target", given.target ?? 0.2, 0);
-    this.delta = positiveNumber(where, "delta", given.delta ?? 0.005);
-    this.min = numberWithin(where, "min", given.min ?? 0, 0);
-    this.max = numberWithin(where, "max", given.max ?? 1, this.min);
-    this.#coefficient = numberWithin(
-      where,
-      "coefficient",
-      given.coefficient ?? this.min,
-      this.min,
-      this.max,
-    );
+    const { target = 0.2, delta = 0.005, min = 0, max = 1, coefficient = min } = given;
+    this.target = numberWithin(where, "target", target, 0);
+    this.delta = positiveNumber(where, "delta", delta);
+    this.min = numberWithin(where, "min", min, 0);
+    this.max = numberWithin(where, "max", max, this.min);
+    this.#coefficient = numberWithin(where, "coefficient", coefficient, this.min, this.max);
   }
 
-  /** A controller that goes on where `state` was taken. */
+  /**
+   * A controller that goes on where `state` was taken.
+   *
+   * @throws PapoError ERR_ARGUMENT, ERR_RANGE for what is no complete state
+   */
   static fromState(state: AdaptiveEntropyState): AdaptiveEntropy {
     const where = "AdaptiveEntropy.fromState";
     const given = readOptions(where, state, ["kind", ...ENTROPY_KEYS, "active"], "state");
-    checkKind(where, given.kind, "adaptive-entropy");
+    checkState(where, given, "adaptive-entropy", ENTROPY_KEYS);
     const { target, delta, min, max, coefficient, active } = given;
     if (typeof active !== "boolean") {
       throw expected("ERR_ARGUMENT", where, "state.active to be a boolean", describe(active));
@@ -149,14 +148,19 @@ export class AdaptiveKl {
     const given = readOptions(where, options, KL_KEYS);
     this.#coefficient = positiveNumber(where, "coefficient", given.coefficient);
     this.target = positiveNumber(where, "target", given.target);
-    this.horizon = positiveNumber(where, "horizon", given.horizon ?? 10000);
+    const { horizon = 10000 } = given;
+    this.horizon = positiveNumber(where, "horizon", horizon);
   }
 
-  /** A controller that goes on where `state` was taken. */
+  /**
+   * A controller that goes on where `state` was taken.
+   *
+   * @throws PapoError ERR_ARGUMENT, ERR_RANGE for what is no complete state
+   */
   static fromState(state: AdaptiveKlState): AdaptiveKl {
     const where = "AdaptiveKl.fromState";
     const given = readOptions(where, state, ["kind", ...KL_KEYS], "state");
-    checkKind(where, given.kind, "adaptive-kl");
+    checkState(where, given, "adaptive-kl", KL_KEYS);
     const { coefficient, target, horizon } = given;
     return new AdaptiveKl({ coefficient, target, horizon });
   }
@@ -192,7 +196,15 @@ export class AdaptiveKl {
   }
 }
 
-function checkKind(where: string, value: unknown, kind: string): void {
-  if (value === kind) return;
-  throw expected("ERR_ARGUMENT", where, `state.kind to be "${kind}"`, describe(value));
+/** A state without one of its numbers must not go on with the default of another run. */
+function checkState<K extends string>(
+  where: string,
+  state: { readonly kind: unknown } & { readonly [P in K]: unknown },
+  kind: string,
+  numbers: readonly K[],
+): void {
+  if (state.kind !== kind) {
+    throw expected("ERR_ARGUMENT", where, `state.kind to be "${kind}"`, describe(state.kind));
+  }
+  for (const name of numbers) finiteNumber(where, `state.${name}`, state[name]);
 }

@@ -70,15 +70,15 @@ const TOP_TOKENS = ["values", "top", "level", "choice", "threshold", ...SEQUENCE
 export function topTokenMask(options: TopTokenMaskOptions): Int32Array {
   const where = "topTokenMask";
   const given = readOptions(where, options, TOP_TOKENS);
-  const { threshold } = given;
+  const { threshold, level: ofLevel = "sequence", choice: ofChoice = "quantile" } = given;
   if (threshold !== undefined) checkNumber(where, "threshold", threshold);
   if (threshold !== undefined && given.top !== undefined) {
     throw expected("ERR_ARGUMENT", where, "either top or threshold", "both");
   }
   const top = threshold === undefined ? numberWithin(where, "top", given.top, 0, 1) : 1;
   if (top === 0) throw expected("ERR_RANGE", where, "top to be above 0", "0");
-  const level = oneOf(where, "level", given.level ?? "sequence", TOP_TOKEN_LEVELS);
-  const choice = oneOf(where, "choice", given.choice ?? "quantile", TOP_TOKEN_CHOICES);
+  const level = oneOf(where, "level", ofLevel, TOP_TOKEN_LEVELS);
+  const choice = oneOf(where, "choice", ofChoice, TOP_TOKEN_CHOICES);
   const { values, layout, mask } = readRows(where, "values", given.values, given);
   return topTokens(values, layout.offsets, mask, { top, level, choice, threshold });
 }
@@ -109,7 +109,8 @@ const VPPO = ["advantages", "divergences", "min", "range", ...SEQUENCE_OPTIONS] 
 export function vppoAdvantages(options: VppoAdvantagesOptions): Float64Array {
   const where = "vppoAdvantages";
   const given = readOptions(where, options, VPPO);
-  const min = numberWithin(where, "min", given.min ?? 0.9, 0, 1);
+  const { min: least = 0.9 } = given;
+  const min = numberWithin(where, "min", least, 0, 1);
   const range = given.range === undefined ? undefined : readRange(where, given.range);
   const { values, layout, mask } = readRows(where, "divergences", given.divergences, given);
   checkFinite(where, "divergences", values, mask);
@@ -181,10 +182,9 @@ export function perceptionReward(options: PerceptionRewardOptions): Float64Array
   const rewards = numberRows(where, "rewards", given.rewards, layout.sequences);
   checkFinite(where, "rewards", rewards, undefined);
   const coef = finiteNumber(where, "coef", given.coef);
-  const [min, max] = [
-    finiteNumber(where, "min", given.min ?? 0),
-    finiteNumber(where, "max", given.max ?? 0.2),
-  ];
+  const { min = 0, max = 0.2 } = given;
+  finiteNumber(where, "min", min);
+  finiteNumber(where, "max", max);
   if (min > max) throw expected("ERR_RANGE", where, `max to be at least min ${min}`, `${max}`);
   const earns = readEarns(where, given, layout.sequences);
   const bonus = perceptionBonusOf(layout.offsets, mask, values, { coef, min, max }, earns);
@@ -196,13 +196,9 @@ function readEarns(
   given: PerceptionRewardOptions,
   sequences: number,
 ): Int32Array | undefined {
-  const weighting = oneOf(
-    where,
-    "weighting",
-    given.weighting ?? "all",
-    PERCEPTION_REWARD_WEIGHTINGS,
-  );
-  const threshold = finiteNumber(where, "correctThreshold", given.correctThreshold ?? 0.1);
+  const { weighting: ofWeighting = "all", correctThreshold = 0.1 } = given;
+  const weighting = oneOf(where, "weighting", ofWeighting, PERCEPTION_REWARD_WEIGHTINGS);
+  const threshold = finiteNumber(where, "correctThreshold", correctThreshold);
   if (weighting === "all") return undefined;
   if (given.accuracies === undefined) {
     throw expected("ERR_ARGUMENT", where, 'accuracies with weighting "correct-only"', "none");
@@ -231,5 +227,11 @@ function readRange(where: string, value: DivergenceRange): DivergenceRange {
   const low = finiteNumber(where, "range.low", given.low);
   const high = finiteNumber(where, "range.high", given.high);
   if (high < low) throw expected("ERR_RANGE", where, `range.high to be at least ${low}`, `${high}`);
-  return { low, high, mean: numberWithin(where, "range.mean", given.mean, 0, 1) };
+  const mean = numberWithin(where, "range.mean", given.mean, 0, 1);
+  if (mean === 0 && low < high) {
+    // The highest sequence has a part of 1 in it; without it a factor would be 1e7.
+    const what = "range.mean above 0 where range.high is above range.low";
+    throw expected("ERR_RANGE", where, what, "0");
+  }
+  return { low, high, mean };
 }

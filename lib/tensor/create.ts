@@ -63,7 +63,7 @@ export function tensor(
 ): Tensor {
   const given = readOptions("tensor", options, TENSOR_OPTIONS);
   const plain = Array.isArray(data);
-  const dtype = given.dtype ?? (plain ? "float32" : undefined);
+  const { dtype = plain ? "float32" : undefined } = given;
   const array = plain ? fromNumbers(numbersOf("tensor", "data", data), dtype) : data;
   return new Tensor("tensor", array, { shape: [arrayLength(array) ?? 0], ...given, dtype });
 }

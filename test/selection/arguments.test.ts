@@ -91,6 +91,21 @@ const REFUSED: readonly [what: string, call: () => unknown, code: PapoErrorCode,
     "ERR_ARGUMENT",
     /horizon|kind/,
   ],
+  [
+    "a state that lost a number",
+    () => {
+      const { horizon: _, ...rest } = new AdaptiveKl(KL).state();
+      return AdaptiveKl.fromState(rest as never);
+    },
+    "ERR_ARGUMENT",
+    /state\.horizon/,
+  ],
+  [
+    "a range whose mean cannot be",
+    () => vppoAdvantages({ ...ROWS, range: { low: 1, high: 2, mean: 0 } }),
+    "ERR_RANGE",
+    /range\.mean/,
+  ],
   ["a target of 0", () => new AdaptiveKl({ ...KL, target: 0 }), "ERR_RANGE", /target/],
   ["more steps than the horizon", () => new AdaptiveKl(KL).update(1, 101), "ERR_RANGE", /steps/],
 ];
