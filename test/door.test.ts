@@ -6,6 +6,7 @@ import test from "ava";
 import fc from "fast-check";
 import * as papo from "../lib/index.js";
 import * as reference from "../lib/reference/index.js";
+import * as rewards from "../lib/rewards/index.js";
 import { CANDIDATES, errorOf, made } from "./support/hostile.js";
 import { spoil, WAYS } from "./support/spoil.js";
 import {
@@ -142,7 +143,12 @@ test("bad input is told apart in a sentence", async (t) => {
 
 // Any arguments at all.
 
-for (const [door, verbs] of Object.entries({ papo, "papo.cuda": papo.cuda, reference })) {
+for (const [door, verbs] of Object.entries({
+  papo,
+  "papo.cuda": papo.cuda,
+  reference,
+  rewards,
+})) {
   for (const [name, verb] of Object.entries(verbs as unknown as Fields)) {
     // The constructors of files are private; open and create come below.
     if (typeof verb !== "function" || name.startsWith("Safetensors")) continue;

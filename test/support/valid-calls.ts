@@ -3,6 +3,9 @@ import { PAPO_LOSS_OPTIONS } from "../../lib/functional/papo-loss-options.js";
 import * as papo from "../../lib/index.js";
 import * as reference from "../../lib/reference/index.js";
 import { ADVANTAGE_CALLS } from "./advantage-calls.js";
+import { FAMILY_CALLS } from "./family-calls.js";
+import { POSITIONAL_CALLS } from "./positional-calls.js";
+import { REWARD_CALLS } from "./reward-calls.js";
 
 export type Fields = Record<string, unknown>;
 export type Verb = (...args: unknown[]) => unknown;
@@ -145,6 +148,15 @@ const blocks = (): Fields => ({
   cuSeqlens: [0, 2, 3],
 });
 const begun = () => DIFFERENTIABLE.begin(blocks() as never);
+const block = (): Fields => ({
+  rowStart: 0,
+  logits: logits(),
+  maskedLogits: logits(),
+  refLogits: undefined,
+  gradLogits: memory(0),
+  gradMaskedLogits: memory(0),
+  inPlace: false,
+});
 const loss = (): papo.Scalar => papo.reduceTokens(papo.tokenStats(logitsFields() as never).kl);
 const addUp = (verb: unknown) => (options: unknown) =>
   (verb as Verb)((x: papo.Rows) => papo.reduceTokens(x), options);
@@ -180,10 +192,7 @@ export const CALLS: Readonly<Record<string, readonly [(fields: Fields) => unknow
   {
     tensor: [(f) => papo.tensor(new Float32Array(12), f as never), init],
     "tensor of numbers": [(f) => papo.tensor(new Array(12).fill(1) as number[], f as never), init],
-    zeros: [
-      ({ shape, ...f }) => papo.zeros([3, 4], f as never),
-      () => ({ ...init(), shape: undefined }),
-    ],
+    zeros: [({ shape, ...f }) => papo.zeros(shape as number[], f as never), init],
     "new Tensor": [(f) => new papo.Tensor("here", new Float32Array(12), f as never), init],
     "Tensor.alias": [(f) => logits().alias(f), () => ({ requiresGrad: true })],
     "Tensor.sliceRows": [
@@ -198,6 +207,7 @@ export const CALLS: Readonly<Record<string, readonly [(fields: Fields) => unknow
       ({ device, ...f }) => logits().toAsync(device as "cpu", f),
       () => ({ device: "cpu", out: memory(0), stream: undefined }),
     ],
+    "cuda.currentStream": [({ device }) => papo.cuda.currentStream(device as "cuda"), device],
     backward: [(f) => papo.backward(loss(), f), () => ({ gradLoss: 2 })],
     backwardAsync: [
       (f) => papo.backwardAsync(loss(), f),
@@ -336,48 +346,24 @@ export const CALLS: Readonly<Record<string, readonly [(fields: Fields) => unknow
       papo.fromPapoAuthors,
       () => ({ config: "config_grpo_papo.yaml", algorithm: { kl_prcp_coef: 0.02 } }),
     ],
-    clip: [(f) => papo.objective().clip(f), () => ({ low: 0.1, high: 0.1, dual: 3 })],
-    refKl: [(f) => papo.objective().refKl(f), () => ({ coef: 1, estimator: "k3" })],
-    perceptionKl: [
-      (f) => papo.objective().perceptionKl(f),
-      () => ({ coef: 1, estimator: "k3", exactLimit: null }),
-    ],
-    entropy: [
-      (f) => papo.objective().entropy(f),
-      () => ({ coef: 1, maskedCoef: 1, estimator: "exact" }),
-    ],
-    maskedBranch: [
-      ({ branch }) => papo.objective().maskedBranch(branch as never),
-      () => ({ branch: "constant" }),
-    ],
-    reduce: [
-      (f) => papo.objective().reduce(f.reduction as never, f.options as never),
-      () => ({ reduction: "sum", options: { entropy: "same", epsilon: 0 } }),
-    ],
-    temperature: [
-      (f) => papo.objective().temperature(f.temperature as never),
-      () => ({ temperature: 1 }),
-    ],
-    limits: [(f) => papo.objective().limits(f), () => ({ logRatio: 20, kl: 10, exactKl: 10 })],
-
-    "evaluate, batch": [(f) => CONSTANT.evaluate(f as never), batch],
-    "evaluate, log-probs": [(f) => CONSTANT.evaluate(f as never), logProbsBatch],
-    "evaluate, options": [(f) => CONSTANT.evaluate(batch() as never, f), evaluateOptions],
-    "evaluateAsync, batch": [(f) => DIFFERENTIABLE.evaluateAsync(f as never), batch],
-    "evaluateAsync, options": [
+    "Objective.evaluate, batch": [(f) => CONSTANT.evaluate(f as never), batch],
+    "Objective.evaluate, log-probs": [(f) => CONSTANT.evaluate(f as never), logProbsBatch],
+    "Objective.evaluate, options": [(f) => CONSTANT.evaluate(batch() as never, f), evaluateOptions],
+    "Objective.evaluateAsync, batch": [(f) => DIFFERENTIABLE.evaluateAsync(f as never), batch],
+    "Objective.evaluateAsync, options": [
       (f) => CONSTANT.evaluateAsync(batch() as never, f),
       () => ({ ...evaluateOptions(), signal: undefined }),
     ],
-    "begin, batch": [(f) => CONSTANT.begin(f as never), blocks],
-    "begin, options": [(f) => CONSTANT.begin(blocks() as never, f), evaluateOptions],
-    "bind, batch": [(f) => CONSTANT.bind(f as never).run(), batch],
-    "bind, options": [(f) => CONSTANT.bind(batch() as never, f).run(), bindOptions],
-    "run, options": [(f) => CONSTANT.bind(batch() as never).run(f), runOptions],
-    "runAsync, options": [
+    "Objective.begin, batch": [(f) => CONSTANT.begin(f as never), blocks],
+    "Objective.begin, options": [(f) => CONSTANT.begin(blocks() as never, f), evaluateOptions],
+    "Objective.bind, batch": [(f) => CONSTANT.bind(f as never).run(), batch],
+    "Objective.bind, options": [(f) => CONSTANT.bind(batch() as never, f).run(), bindOptions],
+    "BoundEvaluation.run, options": [(f) => CONSTANT.bind(batch() as never).run(f), runOptions],
+    "BoundEvaluation.runAsync, options": [
       (f) => CONSTANT.bind(batch() as never).runAsync(f),
       () => ({ ...runOptions(), signal: undefined }),
     ],
-    "evaluation, options": [
+    "BoundEvaluation.evaluation, options": [
       (f) => {
         const step = CONSTANT.bind(batch() as never);
         step.run();
@@ -385,12 +371,17 @@ export const CALLS: Readonly<Record<string, readonly [(fields: Fields) => unknow
       },
       () => ({ perToken: true }),
     ],
-    addAsync: [
+    "RowBlockEvaluation.add": [(f) => begun().add(f as never), block],
+    "RowBlockEvaluation.addAsync": [(f) => begun().addAsync(f as never), block],
+    "RowBlockEvaluation.addAsync, options": [
       (f) => begun().addAsync({ rowStart: 0, logits: logits(), maskedLogits: logits() }, f),
       () => ({ signal: undefined }),
     ],
 
     ...ADVANTAGE_CALLS,
+    ...FAMILY_CALLS,
+    ...REWARD_CALLS,
+    ...POSITIONAL_CALLS,
 
     "reference.tokenStats": [
       (f) => reference.tokenStats(f as never),
