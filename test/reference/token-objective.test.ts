@@ -95,8 +95,8 @@ test("without old log-probs the ratio is 1 and the gradient −A", (t) => {
 
 // Differences and estimators.
 
-test("equal log-probs differ by 0, also where both are −Infinity", (t) => {
-  t.deepEqual(limitedDifference(NONE, NONE, 20), { value: 0, free: true });
+test("equal log-probs differ by 0, also where both are −Infinity, which no step moves", (t) => {
+  t.deepEqual(limitedDifference(NONE, NONE, 20), { value: 0, free: false });
   t.deepEqual(limitedDifference(-3, -3, 20), { value: 0, free: true });
   t.deepEqual(limitedDifference(-3, NONE, 20), { value: 20, free: false });
   t.deepEqual(limitedDifference(NONE, -3, 20), { value: -20, free: false });
