@@ -1,13 +1,21 @@
 /** The reading of a spec's surrogate: a name, or a name with parameters, becomes complete plain data. */
 import { describe, expected } from "../core/errors.js";
 import type { NumberRange, SurrogateDefinition } from "../surrogates/surrogate.js";
-import { findSurrogate, SURROGATES, type SurrogateSpec } from "../surrogates/table.js";
+import {
+  findSurrogate,
+  SURROGATES,
+  type SurrogateKind,
+  type SurrogateSpec,
+} from "../surrogates/table.js";
 import { OTHER_SURROGATES } from "./other-words.js";
 import { nearestOf, ownProperties, ownValues } from "./plain-object.js";
 import { numberWhere, oneOf, type Reader, readFlag } from "./spec-values.js";
 
-/** A surrogate's name or one of its aliases, or its kind with some of its parameters. */
-export type SurrogateInput = string | PartOf<SurrogateSpec>;
+/** A surrogate's name (which editors offer) or one of its aliases, or its kind with some of its parameters. */
+export type SurrogateInput = SurrogateKind | Alias | PartOf<SurrogateSpec>;
+
+/** Aliases are data of the table, so that any string passes here and is read strictly when it comes. */
+type Alias = string & Record<never, never>;
 
 type PartOf<S> = S extends SurrogateSpec
   ? { readonly kind: S["kind"] } & {
