@@ -1,4 +1,5 @@
 /** The KL to the reference times the ratio of the sequence: TRL's correction where the surrogate's ratio is that. */
+import { checkFinite } from "../functional/sequences.js";
 import { COTANGENTS, line, newLines, STATISTICS, TERMS } from "../ops/lines.js";
 import { tokenObjective } from "../ops/token-objective.js";
 import { eachSequence, meanLogRatios, sumOver } from "../surrogates/sequence.js";
@@ -19,6 +20,7 @@ export interface SequenceKl {
  * the token, and Σ weights · s · k3 / n of its sequence on each of its tokens. Limits hold as in k3 and in "gspo".
  *
  * @returns undefined where the spec has another estimator, and without log-probs of the reference
+ * @throws PapoError ERR_NOT_FINITE where limits are so wide that a counted token's product overflows
  * @see TRL grpo_trainer.py:3074, importance_sampling_level "sequence"
  */
 export function sequenceKlOf(args: AlgebraArgs): SequenceKl | undefined {
@@ -50,5 +52,8 @@ export function sequenceKlOf(args: AlgebraArgs): SequenceKl | undefined {
     const each = (refKlCoef * sum) / rows.length;
     for (const row of rows) slopes[row] = (slopes[row] as number) + each;
   });
-  return { values: product(k3, ratios), slopes };
+  const values = product(k3, ratios);
+  // Where limits are wide enough, a product of two exponentials may overflow.
+  if (refKlCoef !== 0) checkFinite(where, "refKl", values, mask);
+  return { values, slopes };
 }

@@ -126,6 +126,24 @@ test("of sequences of one token it is the estimator unbiased", (t) => {
   assertClose(t, "gradient", found, expected, TOLERANCES.golden);
 });
 
+test("a product that overflows is an error, unless its coefficient is 0", (t) => {
+  const wide = { ...ONLY, logRatioLimit: 700, klLimit: null };
+  const far = {
+    logProbs: Float64Array.of(-0.1, -600),
+    oldLogProbs: [-1300, -600],
+    refLogProbs: [-0.1, -0.1],
+    advantages: [0],
+    cuSeqlens: [0, 2],
+  };
+  t.throws(() => new Objective(wide).evaluate(far), {
+    code: "ERR_NOT_FINITE",
+    message: /refKl\[1\]/,
+  });
+  const { loss, gradLogProbs } = new Objective({ ...wide, refKlCoef: 0 }).evaluate(far);
+  t.is(loss, 0);
+  t.deepEqual(valuesOf(gradLogProbs), Float64Array.of(0, 0));
+});
+
 const LOGITS = makeBatch({ seed: 61, sequences: 4, tokens: 4, vocabSize: 6 });
 
 test("logits give the gradient of the same loss, asynchronously too", async (t) => {
