@@ -2,7 +2,7 @@
 import { findSurrogate } from "../surrogates/table.js";
 import type { PresetValue } from "./presets.js";
 import { type ObjectiveSpec, SPEC_DEFAULTS, SPEC_KEYS, type SpecKey } from "./spec.js";
-import { readSurrogate } from "./surrogate-spec.js";
+import { readSurrogate, type SurrogateInput } from "./surrogate-spec.js";
 
 /** Names of the presets of other publications; to each the perception terms may be added. */
 export const FAMILY_PRESET_IDS = [
@@ -33,33 +33,35 @@ interface FamilyEntry {
   readonly values: readonly PresetValue[];
 }
 
-const PPO = "PPO, arXiv 1707.06347, §6.1";
+const PPO = "PPO, arXiv 1707.06347";
 const GSPO = "GSPO, arXiv 2507.18071, §5.1";
+const DR_GRPO = "Dr. GRPO, arXiv 2503.20783";
+const LUSPO = "LUSPO, arXiv 2602.05261";
 const VPPO = "VPPO, arXiv 2510.09285";
-const ENTROPY = "The Entropy Mechanism of RL, arXiv 2505.22617, as verl has it";
-const DEFAULT = "papo's default: the publication does not speak of it";
-
-const SEQUENCES = of(
-  "reduction",
-  "seq-mean-token-mean",
-  "mean over sequences of token means, GSPO, Eq. 5",
-);
+const VPPO_CODE = "VPPO-RL, the authors' repository";
+const ENTROPY = "the authors' scripts of arXiv 2505.22617, verl recipe/entropy";
+const DEFAULT = "papo's default";
 
 /** Every entry begins with its surrogate, which names its own source. */
 export const FAMILY_PRESETS: Readonly<Record<FamilyPresetId, FamilyEntry>> = {
   ppo: {
     summary: "PPO's clip and a token mean",
-    values: [surrogate("ppo-clip"), ...clip(0.2, 0.2, PPO)],
+    values: [
+      surrogate("ppo-clip"),
+      ...clip(0.2, 0.2, `${PPO}, Table 1: the best of three`),
+      of("reduction", "token-mean", `${PPO}, Eq. 7: a mean over time steps`),
+    ],
   },
   "dr-grpo": {
     summary: "Dr. GRPO: sums of tokens over a constant length, no reference KL",
     values: [
       surrogate("ppo-clip"),
-      ...clip(0.2, 0.2, "Dr. GRPO, arXiv 2503.20783, with PPO's clip"),
+      ...clip(0.2, 0.2, `${DR_GRPO}, Table 6`),
+      of("refKlCoef", 0, `${DR_GRPO}: β = 0 throughout`),
       of(
         "reduction",
         "seq-mean-token-sum-norm",
-        "Dr. GRPO, arXiv 2503.20783, §3.2: divided by a constant",
+        `${DR_GRPO}: its code divides sums of tokens by a constant, the longest response`,
       ),
     ],
   },
@@ -67,7 +69,7 @@ export const FAMILY_PRESETS: Readonly<Record<FamilyPresetId, FamilyEntry>> = {
     summary: "GRPO with the token mean of the call's own batch: give it no denominators",
     values: [
       surrogate("ppo-clip"),
-      ...clip(0.2, 0.2, "TRL's epsilon"),
+      ...clip(0.2, 0.2, "default of TRL's epsilon"),
       of("reduction", "token-mean", 'TRL, loss_type "bnpo": Σ over the local batch / its tokens'),
     ],
   },
@@ -75,12 +77,8 @@ export const FAMILY_PRESETS: Readonly<Record<FamilyPresetId, FamilyEntry>> = {
     summary: "LUSPO: GSPO with each sequence weighted by its length",
     values: [
       surrogate("gspo"),
-      ...clip(3e-4, 4e-4, `${GSPO}; LUSPO builds on it`),
-      of(
-        "reduction",
-        "seq-mean-token-sum",
-        "Length-Unbiased Sequence Policy Optimization (github.com/murphy4122/luspo): mean of length · loss",
-      ),
+      ...clip(2e-3, 2.5e-3, `${LUSPO}, §5.1`),
+      of("reduction", "seq-mean-token-sum", `${LUSPO}, Eq. 7: mean of length · loss`),
     ],
   },
   cispo: {
@@ -98,28 +96,39 @@ export const FAMILY_PRESETS: Readonly<Record<FamilyPresetId, FamilyEntry>> = {
     ],
   },
   gspo: {
-    summary: "GSPO: one ratio per sequence, clipped nearly three orders closer than PPO's",
-    values: [surrogate("gspo"), ...clip(3e-4, 4e-4, GSPO), SEQUENCES],
+    summary: "GSPO: one ratio per sequence, clipped some 500 times closer than PPO's",
+    values: [
+      surrogate("gspo"),
+      ...clip(3e-4, 4e-4, GSPO),
+      of("reduction", "seq-mean-token-mean", "GSPO, Eq. 5: a mean over sequences"),
+    ],
   },
   "gspo-token": {
     summary: "GSPO-token: the ratio of a sequence with a slope of each token's own",
-    values: [surrogate("gspo-token"), ...clip(3e-4, 4e-4, GSPO), SEQUENCES],
+    values: [
+      surrogate("gspo-token"),
+      ...clip(3e-4, 4e-4, `${GSPO}: GSPO's, there are none of its own`),
+      of("reduction", "seq-mean-token-mean", "GSPO, Eq. 13: means of tokens, then of sequences"),
+    ],
   },
   gmpo: {
     summary: "GMPO: the geometric mean of ratios, clipped in log space",
     values: [
       surrogate("gmpo"),
       ...clip(0.4, 0.4, "GMPO, arXiv 2507.20673: (e^−0.4, e^0.4)"),
-      SEQUENCES,
+      of("reduction", "seq-mean-token-mean", "GMPO, arXiv 2507.20673: a mean over sequences"),
     ],
   },
   vespo: {
     summary: "VESPO: a smooth weight of the whole sequence's ratio",
-    values: [surrogate("vespo"), SEQUENCES],
+    values: [
+      surrogate("vespo"),
+      of("reduction", "token-mean", 'TRL, loss_type "vespo"; the paper leaves it open'),
+    ],
   },
   gpg: {
     summary: "GPG: the policy gradient alone; its advantages are its own",
-    values: [surrogate("reinforce"), of("reduction", "token-mean", "GPG, arXiv 2504.02546")],
+    values: [surrogate("reinforce"), of("reduction", "token-mean", "GPG, arXiv 2504.02546, Eq. 5")],
   },
   reinforce: {
     summary: "REINFORCE: the policy gradient alone, sums over sequences",
@@ -134,19 +143,39 @@ export const FAMILY_PRESETS: Readonly<Record<FamilyPresetId, FamilyEntry>> = {
   },
   "clip-cov": {
     summary: "Clip-Cov: no gradient on a few random tokens of high covariance; needs a seed",
-    values: [surrogate("clip-cov"), ...clip(0.2, 0.2, ENTROPY)],
+    values: [
+      surrogate("clip-cov"),
+      ...clip(1, 1, `${ENTROPY}/7b_clip_cov.sh: PPO's clip hardly acts beside it`),
+      of("reduction", "token-mean", `${ENTROPY}/7b_clip_cov.sh`),
+    ],
   },
   "kl-cov": {
     summary: "KL-Cov: a penalty on the tokens of highest covariance",
-    values: [surrogate("kl-cov"), of("reduction", "token-mean", ENTROPY)],
+    values: [
+      surrogate(
+        { kind: "kl-cov", fraction: 2e-3, coefficient: 1 },
+        `${ENTROPY}/7b_kl_cov.sh; verl's default is 2e-4 of the tokens`,
+      ),
+      of("reduction", "token-mean", `${ENTROPY}/7b_kl_cov.sh`),
+    ],
   },
   dppo: {
-    summary: "DPPO: tokens whose probability moved too far are dropped",
-    values: [surrogate("dppo")],
+    summary: "DPPO: tokens whose probability moved too far, and would move on, are dropped",
+    values: [
+      surrogate(
+        { kind: "dppo", divergence: "tv", low: 0.15, high: 0.15, conditional: true },
+        "DPPO, arXiv 2602.04879, binary TV; 0.15 as verl's examples/dppo_trainer, from the authors",
+      ),
+    ],
   },
   icepop: {
     summary: "IcePop: tokens whose ratio to the sampler is outside a band are dropped",
-    values: [surrogate("icepop")],
+    values: [
+      surrogate(
+        { kind: "icepop", low: 0.5, high: 5 },
+        "INTELLECT-3, arXiv 2512.16144, §3.3; the band of Ring-1T, arXiv 2510.18855, §2.3.4 too",
+      ),
+    ],
   },
   kpop: {
     summary: "KPop: tokens whose binary KL to the sampler is too large are dropped",
@@ -157,7 +186,8 @@ export const FAMILY_PRESETS: Readonly<Record<FamilyPresetId, FamilyEntry>> = {
       "VPPO: policy gradient on the tokens that depend on the image, advantages shaped by it",
     values: [
       surrogate("ppo-clip"),
-      ...clip(0.2, 0.28, `${VPPO}, on DAPO's clip`),
+      ...clip(0.2, 0.28, `${VPPO_CODE}, examples/configs/config.yaml: DAPO's`),
+      of("clipDual", 3, `default of ${VPPO_CODE}, verl/workers/actor/config.py`),
       of(
         "policyTokenMask",
         Object.freeze({
@@ -167,10 +197,20 @@ export const FAMILY_PRESETS: Readonly<Record<FamilyPresetId, FamilyEntry>> = {
           choice: "count",
           denominator: "all",
         }),
-        `${VPPO}, and its repository's dp_actor.py`,
+        `${VPPO}: k = 0.4; ${VPPO_CODE}, verl/workers/actor/dp_actor.py`,
       ),
-      of("advantageShaping", Object.freeze({ kind: "vppo", min: 0.9 }), VPPO),
-      of("reduction", "token-mean", `${VPPO}, as DAPO`),
+      of(
+        "advantageShaping",
+        Object.freeze({ kind: "vppo", min: 0.9 }),
+        `${VPPO_CODE}, examples/configs/train_vppo_7b.sh`,
+      ),
+      of("entropyCoef", 0.06, `${VPPO_CODE}, examples/configs/train_vppo_7b.sh`),
+      of("entropyEstimator", "sampled", `${VPPO_CODE}, verl/workers/actor/dp_actor.py`),
+      of(
+        "reduction",
+        "token-mean",
+        `default of ${VPPO_CODE}, verl/workers/actor/config.py; the paper writes means of sequences`,
+      ),
     ],
   },
 };
@@ -191,7 +231,8 @@ function clip(low: number, high: number, source: string): readonly PresetValue[]
   return [of("clipLow", low, source), of("clipHigh", high, source)];
 }
 
-function surrogate(kind: string): PresetValue {
-  const source = findSurrogate(kind)?.source ?? kind;
-  return of("surrogate", readSurrogate("preset", "surrogate", kind), source);
+/** A surrogate with its defaults, which its own source is of, or with numbers from another source. */
+function surrogate(given: SurrogateInput, source?: string): PresetValue {
+  const spec = readSurrogate("preset", "surrogate", given);
+  return of("surrogate", spec, source ?? findSurrogate(spec.kind)?.source ?? spec.kind);
 }

@@ -7,7 +7,7 @@ export const cispoTwoSided: SurrogateDefinition<object, "cispo-two-sided"> = {
     "Clipped importance weight on the log-prob: no token loses its gradient; held on both sides",
   formula: "−sg[clip(r, 1 − clipLow, 1 + clipHigh)]·A·ℓ",
   gradient: "−clip(r, 1 − clipLow, 1 + clipHigh)·A, everywhere",
-  source: "CISPO: MiniMax-M1, arXiv 2506.13585, with both bounds of its formula in use",
+  source: "CISPO: MiniMax-M1, arXiv 2506.13585, Eq. 4 and 5, with both bounds in use",
   peers: [
     'verl: policy_loss.loss_mode "cispo" (clip_ratio_low, clip_ratio_high; core_algos.py:1721)',
     'Tinker: loss_fn "cispo" (clip_low_threshold, clip_high_threshold: the bounds themselves)',

@@ -9,7 +9,7 @@ export const cispo: SurrogateDefinition<CispoParameters, "cispo"> = {
   formula: "−sg[min(r, ratioCap)]·A·ℓ",
   gradient: "−min(r, ratioCap)·A, everywhere",
   source:
-    "CISPO: MiniMax-M1, arXiv 2506.13585 (no lower bound in use there); cap 5: ScaleRL, 2510.13786, as TRL recommends",
+    "CISPO: MiniMax-M1, arXiv 2506.13585, Eq. 4 and 5 (no lower bound in use there, the upper one not disclosed); cap 5: TRL's recommendation for ScaleRL, 2510.13786",
   peers: [
     'TRL: loss_type "cispo", whose epsilon_high is ratioCap (grpo_trainer.py:3080)',
     'Liger: loss_type "cispo", whose epsilon_high is ratioCap',

@@ -16,7 +16,8 @@ export const clipCov: SurrogateDefinition<ClipCovParameters, "clip-cov"> = {
   formula:
     "ppo-clip's, × 0 on at most max(1, ⌊fraction·tokens⌋) tokens drawn from those with lower < cov < upper that the clip leaves alone; cov = (A − mean A)(ℓ − mean ℓ)",
   gradient: "ppo-clip's, 0 on the drawn tokens",
-  source: "The Entropy Mechanism of RL, arXiv 2505.22617, Clip-Cov; numbers as verl has them",
+  source:
+    "The Entropy Mechanism of RL, arXiv 2505.22617, Clip-Cov; numbers of its scripts (verl recipe/entropy)",
   peers: [
     'verl: policy_loss.loss_mode "clip_cov" (clip_cov_ratio, clip_cov_lb, clip_cov_ub; core_algos.py:1450)',
     "PRIME-RL/Entropy-Mechanism-of-RL, from which verl's was taken",

@@ -17,7 +17,7 @@ export const dppo: SurrogateDefinition<DppoParameters, "dppo"> = {
     "−ρ·A, 0 where p > q and D > high, or p < q and D > low; D = |p − q| (tv) or q ln(q/p) + (1 − q) ln((1 − q)/(1 − p)) (kl); conditional: only the side that A pushes to; + logRatioPenalty·(ln ρ)² on all",
   gradient: "−ρ·A on kept tokens, 0 on dropped ones; + 2·logRatioPenalty·ln ρ on all",
   source:
-    "Rethinking the Trust Region in LLM RL, arXiv 2602.04879, Eq. 12 and 14 (conditional: true); ±0.2 without condition as prime-rl has it",
+    "Rethinking the Trust Region in LLM RL, arXiv 2602.04879, binary TV and KL (conditional: true); ±0.2 without condition: default of prime-rl",
   peers: [
     'verl: policy_loss.loss_mode "dppo_tv" and "dppo_kl" (pull request 5397; conditional, thresholds in clip_ratio_low and clip_ratio_high: 0.15 and 0.05 in its example)',
     "prime-rl: the default loss (ipo_mask_low, ipo_mask_high, also named dppo_mask_*; kl_tau is logRatioPenalty, 1e-3 there)",

@@ -12,7 +12,7 @@ export const gspoToken: SurrogateDefinition<GspoTokenParameters, "gspo-token"> =
   formula:
     "−min(s·A, clip(s, 1 − clipLow, 1 + clipHigh)·A), s = sg[min(exp(mean of ℓ − ℓ_old), e^sequenceLogRatioMax)]·e^(ℓ − sg ℓ); for A < 0 at most clipDual·|A|",
   gradient: "−s·A where no bound binds, otherwise 0",
-  source: "Group Sequence Policy Optimization, arXiv 2507.18071, GSPO-token",
+  source: "Group Sequence Policy Optimization, arXiv 2507.18071, Eq. 13 and 14",
   peers: [
     'verl: policy_loss.loss_mode "gspo" (core_algos.py:1253-1326)',
     "TRL: the experimental GSPO-token trainer",

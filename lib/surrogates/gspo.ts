@@ -17,7 +17,7 @@ export const gspo: SurrogateDefinition<object, "gspo"> = {
   ],
   findings: [
     "What verl calls gspo is gspo-token: equal gradients where every token of a sequence has the same advantage and weight, others where not.",
-    "The paper's clip is nearly three orders narrower than PPO's: clipLow 3e-4, clipHigh 4e-4. The defaults of 0.2 hardly ever bind a mean log-ratio.",
+    "The paper's clip is some 500 times narrower than PPO's (§5.1): clipLow 3e-4, clipHigh 4e-4. The defaults of 0.2 hardly ever bind a mean log-ratio.",
     "The PAPO authors' Qwen3 branch accepts loss_type gspo and ignores it.",
   ],
   scope: "sequence",

@@ -10,7 +10,8 @@ export const icepop: SurrogateDefinition<IcepopParameters, "icepop"> = {
     "Unclipped ratio to the sampler; tokens whose ratio leaves a band are dropped, either sign",
   formula: "−ρ·A where low ≤ ρ ≤ high, otherwise 0; ρ = exp(ℓ − ℓ_sampler)",
   gradient: "−ρ·A on kept tokens, 0 on dropped ones",
-  source: "Ring-1T, arXiv 2510.18855; INTELLECT-3, 2512.16144, Eq. 1; band as prime-rl has it",
+  source:
+    "INTELLECT-3, arXiv 2512.16144, Eq. 1; as a mask beside PPO's clip Ring-1T, 2510.18855, Eq. 1 and 2; both with 0.5 … 5, where prime-rl's default is 0.2 … 5",
   peers: [
     'prime-rl: trainer.loss type "icepop" (ratio_low, ratio_high)',
     "verl: a correction of the sampler's weight, decoupled_token_icepop",

@@ -22,6 +22,7 @@ export const klCov: SurrogateDefinition<KlCovParameters, "kl-cov"> = {
     "There is no clip at all: only the chosen tokens are held.",
     "What verl calls KL is |ℓ − ℓ_old|, whose slope is ±1 however far the policy moved.",
     "verl has two defaults for the coefficient: 0.1 in its configuration, 1.0 in the function.",
+    "The authors' 7B script chooses ten times as many tokens as verl's default: 2e-3, with coefficient 1.",
     "On the first update on a batch ℓ = ℓ_old and the penalty has neither value nor slope.",
     "Means and the count of tokens are those of one call, in verl of one micro-batch: other splits choose other tokens.",
   ],

@@ -12,7 +12,7 @@ export const sapo: SurrogateDefinition<SapoParameters, "sapo"> = {
     "Soft gate on the token ratio: the gradient fades with the distance from 1 and has no kink",
   formula: "−(4/τ)·σ(τ(r − 1))·A, τ = temperaturePositive for A > 0, temperatureNegative otherwise",
   gradient: "−4·σ(1 − σ)·r·A; at r = 1 that of the unclipped ratio",
-  source: "Soft Adaptive Policy Optimization, arXiv 2511.20347",
+  source: "Soft Adaptive Policy Optimization, arXiv 2511.20347, Eq. 5 and 6; τ as published",
   peers: [
     'TRL: loss_type "sapo" (sapo_temperature_pos, sapo_temperature_neg)',
     'Liger: loss_type "sapo", the same names',

@@ -25,7 +25,7 @@ export const vespo: SurrogateDefinition<VespoParameters, "vespo"> = {
   formula:
     "−sg[φ(w)]·A·ℓ, φ(w) = e^λ·w^k·e^(−λw), w = exp(Σ of ℓ − ℓ_old over the sequence) within [1e-8, e^logRatioLimit]; (k, λ) by the sign of A",
   gradient: "−φ(w)·A, everywhere",
-  source: "VESPO, arXiv 2602.10693; k, λ and the bounds of w as TRL has them",
+  source: "VESPO, arXiv 2602.10693 v3, Eq. 20; k and λ of §4.1; bounds of w as TRL has them",
   peers: [
     'TRL: loss_type "vespo" (vespo_k_pos, vespo_lambda_pos, vespo_k_neg, vespo_lambda_neg; grpo_trainer.py:2943-2989)',
     'Liger: loss_type "vespo", the same names',

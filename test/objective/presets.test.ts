@@ -149,15 +149,14 @@ test("the corrected presets leave no term without effect or bound", (t) => {
   }
 });
 
-test("presets of other publications are their surrogate and its numbers, every term of PAPO off", (t) => {
+test("presets of other publications are their surrogate and its numbers, no perception term", (t) => {
   for (const id of FAMILY_PRESET_IDS) {
     for (const form of PRESET_FORMS) {
       const spec = preset(id, { form });
       const { refKlCoef, perceptionKlCoef, entropyCoef, maskedEntropyCoef, sftCoef } = spec;
-      t.deepEqual(
-        [refKlCoef, perceptionKlCoef, entropyCoef, maskedEntropyCoef, sftCoef],
-        [0, 0, 0, 0, 0],
-      );
+      t.deepEqual([refKlCoef, perceptionKlCoef, maskedEntropyCoef, sftCoef], [0, 0, 0, 0]);
+      // VPPO trains with an entropy penalty.
+      t.is(entropyCoef, id === "vppo" ? 0.06 : 0);
       t.deepEqual(objective(id, { form }).build().warnings, [], id);
     }
     t.is(preset(id).perceptionKlEstimator, "k3");
@@ -175,8 +174,10 @@ test("presets of other publications are their surrogate and its numbers, every t
 const FAMILY: Readonly<Partial<Record<PresetId, readonly [number, number, string]>>> = {
   ppo: [0.2, 0.2, "token-mean"],
   "dr-grpo": [0.2, 0.2, "seq-mean-token-sum-norm"],
-  luspo: [3e-4, 4e-4, "seq-mean-token-sum"],
+  luspo: [2e-3, 2.5e-3, "seq-mean-token-sum"],
   gspo: [3e-4, 4e-4, "seq-mean-token-mean"],
+  "gspo-token": [3e-4, 4e-4, "seq-mean-token-mean"],
+  "clip-cov": [1, 1, "token-mean"],
   gmpo: [0.4, 0.4, "seq-mean-token-mean"],
   vppo: [0.2, 0.28, "token-mean"],
 };
@@ -187,6 +188,17 @@ test("clips and reductions of the family are the published ones", (t) => {
     t.deepEqual([clipLow, clipHigh, reduction], expected, id);
   }
   t.like(preset("vppo").policyTokenMask, { by: "perception", top: 0.4, choice: "count" });
+  t.like(preset("vppo"), { clipDual: 3, entropyEstimator: "sampled" });
+  t.like(preset("kl-cov").surrogate, { fraction: 2e-3, coefficient: 1 });
+  t.like(preset("dppo").surrogate, { divergence: "tv", low: 0.15, high: 0.15, conditional: true });
+  t.like(preset("icepop").surrogate, { low: 0.5, high: 5 });
+  t.like(preset("sapo").surrogate, { temperaturePositive: 1, temperatureNegative: 1.05 });
+  t.like(preset("vespo").surrogate, {
+    powerPositive: 2,
+    decayPositive: 3,
+    powerNegative: 3,
+    decayNegative: 2,
+  });
 });
 
 test("what does little or changes a coefficient unseen is warned of", (t) => {
