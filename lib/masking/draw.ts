@@ -3,9 +3,9 @@ import { checkObject, readOptions } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
 import { numberWithin, oneOf } from "../core/option-values.js";
 import { bernoulli, countFor, exactCount, largest } from "./choose.js";
-import { countOf, GRID_OPTIONS, type GridOptions, patchGridOf } from "./grid.js";
+import { countOf, GRID_OPTIONS, type GridOptions, listOf, patchGridOf } from "./grid.js";
 import { type PatchMask, patchMaskOf, readPatches } from "./patch-mask.js";
-import { keyedUniforms } from "./philox.js";
+import { keyedUniforms, type PhiloxBlock, philoxBlock } from "./philox.js";
 import { readSaliency, type SaliencyNumbers } from "./saliency.js";
 import {
   type DrawOptions,
@@ -165,4 +165,23 @@ export function maskUniforms(options: MaskUniformsOptions): () => number {
   const where = "maskUniforms";
   const given = readOptions(where, options, ["seed", "step", "prompt", "imageIndex"]);
   return keyedUniforms(drawKeyOf(where, given), "patches");
+}
+
+/**
+ * Philox4x32-10, the generator under every seed: the four words of a counter under a key, for checking another
+ * program's draws.
+ *
+ * @param counter  four integers in 0 … 2^32 − 1
+ * @param key      two
+ * @throws PapoError ERR_ARGUMENT, ERR_RANGE
+ * @see `philoxBlock` for its source
+ */
+export function philox4x32(counter: PhiloxBlock, key: readonly [number, number]): PhiloxBlock {
+  const words = (name: string, value: unknown, count: number) =>
+    listOf("philox4x32", name, value, count).map((word, i) =>
+      integerBelow("philox4x32", `${name}[${i}]`, word, 2 ** 32),
+    );
+  const [c0, c1, c2, c3] = words("counter", counter, 4) as [number, number, number, number];
+  const [k0, k1] = words("key", key, 2) as [number, number];
+  return philoxBlock([c0, c1, c2, c3], [k0, k1]);
 }

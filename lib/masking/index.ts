@@ -7,6 +7,7 @@ export {
   maskUniforms,
   type PatchMaskOptions,
   type PatchOptions,
+  philox4x32,
 } from "./draw.js";
 export { type Border, type GridOptions, PATCH_SIZE } from "./grid.js";
 export type { Image, PatchRowsImage, PixelArray, Plain, RasterImage } from "./image.js";
@@ -32,7 +33,7 @@ export {
   type RasterBatch,
 } from "./mask-images.js";
 export { type PatchMask, resizePatchMask } from "./patch-mask.js";
-export { type PhiloxBlock, philox4x32 } from "./philox.js";
+export type { PhiloxBlock } from "./philox.js";
 export {
   type NoiseOptions,
   type NormalizedFillOptions,

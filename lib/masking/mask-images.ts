@@ -187,7 +187,7 @@ function evenPlaces(
       images === 0 ? "batch.count to be 1 or more" : `imagePitch from ${raster.extent} up`;
     throw expected("ERR_RANGE", where, what, images === 0 ? "0" : `${pitch}`);
   }
-  const said = [imagePitch, one["rowPitch"], one["planePitch"]];
+  const said = [imagePitch, one.rowPitch, one.planePitch];
   return {
     places: Array.from({ length: images }, (_, i) => ({ raster, begin: i * pitch })),
     extent: (images - 1) * pitch + raster.extent,

@@ -20,12 +20,12 @@ export interface DrawKey {
 }
 
 /**
- * The four words of a counter under a key, all uint32.
+ * The four words of a counter under a key, all uint32; nothing is checked here.
  *
  * @see J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011); the same words as Random123, cuRAND
  * and PyTorch's CUDA generator make of the same counter and key
  */
-export function philox4x32(counter: PhiloxBlock, key: readonly [number, number]): PhiloxBlock {
+export function philoxBlock(counter: PhiloxBlock, key: readonly [number, number]): PhiloxBlock {
   let [c0, c1, c2, c3] = counter;
   let [k0, k1] = key;
   for (let round = 0; round < 10; round++) {
@@ -64,7 +64,7 @@ export function keyedUniforms(draw: DrawKey, purpose: Purpose): () => number {
   let drawn = 0;
   return () => {
     const odd = drawn % 2 === 1;
-    if (!odd) block = philox4x32([(drawn / 2) % 2 ** 32, of, prompt, step], key);
+    if (!odd) block = philoxBlock([(drawn / 2) % 2 ** 32, of, prompt, step], key);
     drawn++;
     const [a, b] = odd ? [block[2], block[3]] : [block[0], block[1]];
     return ((a >>> 5) * 2 ** 26 + (b >>> 6)) / 2 ** 53;
