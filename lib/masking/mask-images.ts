@@ -1,21 +1,21 @@
 /** Many images masked: a list of them, or a batch in one array; one mask per prompt and step. */
-import { arrayLength, flag, readOptions } from "../core/arguments.js";
+import { readOptions } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
-import { isRandom } from "./draw.js";
 import type { Image, PatchRowsImage, PixelArray, Plain, RasterImage } from "./image.js";
-import {
-  type Drawn,
-  drawOne,
-  MASK_OPTIONS,
-  type MaskedImage,
-  type MaskImageOptions,
-  target,
-} from "./mask-image.js";
+import { MASK_OPTIONS, type MaskedImage, type MaskImageOptions, target } from "./mask-image.js";
 import type { PatchMask } from "./patch-mask.js";
-import { checkHolds, pixelsOf, type Raster, rasterOf, readImageIn } from "./raster.js";
+import { planOf } from "./plan.js";
+import {
+  checkHolds,
+  pixelsOf,
+  type Raster,
+  rasterOf,
+  readDescription,
+  readImageIn,
+} from "./raster.js";
 import { type Replacement, replace, replacementOf } from "./replacement.js";
 import type { SaliencyNumbers } from "./saliency.js";
-import { drawSourceOf, integerBelow } from "./uniforms.js";
+import { integerBelow } from "./uniforms.js";
 
 type Single = "prompt" | "imageIndex" | "saliency" | "patches";
 
@@ -50,11 +50,14 @@ export function maskImages<A extends PixelArray>(
   if (!Array.isArray(images)) {
     throw expected("ERR_ARGUMENT", where, "images to be an array of images", describe(images));
   }
-  const plan = planOf(where, given, images.length);
-  const places = Array.from({ length: images.length }, (_, i) => {
+  const places: { data: PixelArray; raster: Raster; replacement: Replacement }[] = [];
+  // One by one, so that the first hole of an endless array ends it.
+  for (let i = 0; i < images.length; i++) {
     const { data, raster } = readImageIn(where, `images[${i}]`, images[i]);
-    return { data, raster, replacement: replacementOf(where, given, data, raster.channels) };
-  });
+    const replacement = replacementOf(where, given, data, raster.channels);
+    places.push({ data, raster, replacement });
+  }
+  const plan = planOf(where, given, places.length);
   return places.map(({ data, raster, replacement }, i) => {
     const { mask, normals } = plan.draw(i, raster, replacement);
     const out = target(where, `images[${i}].data`, data, raster, plan.inPlace);
@@ -121,38 +124,22 @@ interface BatchPlaces {
   readonly extent: number;
 }
 
-const BATCH_KEYS = [
-  "data",
-  "layout",
-  "width",
-  "height",
-  "channels",
-  "rowPitch",
-  "planePitch",
-  "count",
-  "imagePitch",
-  "gridThw",
-  "patchSize",
-  "mergeSize",
-  "temporalPatchSize",
-] as const;
-
 function readBatch(where: string, batch: unknown): BatchPlaces {
-  const given = readOptions(where, batch as Record<string, unknown>, BATCH_KEYS, "batch");
-  const { data: pixels, count, imagePitch, gridThw, ...one } = given;
+  const {
+    data: pixels,
+    count,
+    imagePitch,
+    gridThw,
+    ...one
+  } = readDescription(where, "batch", batch, (layout) =>
+    layout === "patch-rows" ? ["data"] : ["data", "count", "imagePitch"],
+  );
   const data = pixelsOf(where, "batch.data", pixels);
-  if (given.layout !== "patch-rows") {
-    const raster = rasterOf(where, "batch", {
-      ...one,
-      ...(gridThw === undefined ? {} : { gridThw }),
-    });
+  if (one.layout !== "patch-rows") {
+    const raster = rasterOf(where, "batch", one);
     const { places, extent, exact } = evenPlaces(where, raster, one, count, imagePitch);
     checkHolds(where, "batch.data", data, extent, exact);
     return { data, places, extent };
-  }
-  if (count !== undefined || imagePitch !== undefined) {
-    const what = "no count and no imagePitch beside gridThw";
-    throw expected("ERR_ARGUMENT", where, what, describe(count ?? imagePitch));
   }
   if (!Array.isArray(gridThw) || gridThw.length === 0) {
     const what = "batch.gridThw to be an array of [frames, rows, columns]";
@@ -193,98 +180,4 @@ function evenPlaces(
     extent: (images - 1) * pitch + raster.extent,
     exact: said.every((value) => value === undefined),
   };
-}
-
-interface Plan {
-  readonly inPlace: boolean;
-  /** Mask and noise of image i, drawn once per image of a prompt. */
-  readonly draw: (i: number, raster: Raster, replacement: Replacement) => Drawn;
-}
-
-function planOf(where: string, options: MaskImagesOptions, count: number): Plan {
-  const source = drawSourceOf(where, options);
-  const prompts = numbersFor(where, "prompts", options.prompts, count, 2 ** 32, (i) => i);
-  const indices = numbersFor(where, "imageIndices", options.imageIndices, count, 2 ** 30, () => 0);
-  const saliency = listFor(where, "saliency", options.saliency, count);
-  const patches = listFor(where, "patches", options.patches, count);
-  const { saliency: _, patches: __, ...rest } = options;
-  const random = isRandom(options.strategy);
-  const reuse = new OncePerPrompt(where, prompts, indices);
-  return {
-    inPlace: flag(where, "inPlace", options.inPlace, false),
-    draw: (i, raster, replacement) => {
-      const [prompt, imageIndex] = [prompts[i] as number, indices[i] as number];
-      const own = { ...rest, ...entry("saliency", saliency, i), ...entry("patches", patches, i) };
-      const drawn = () => drawOne(where, raster, own, replacement, source, prompt, imageIndex);
-      return random ? reuse.of(i, raster, drawn) : drawn();
-    },
-  };
-}
-
-/** What was drawn for an image of a prompt, kept as long as the same one comes again. */
-class OncePerPrompt {
-  readonly #where: string;
-  readonly #names: readonly string[];
-  readonly #coming = new Map<string, number>();
-  readonly #drawn = new Map<string, Drawn & { readonly channels: number }>();
-
-  constructor(where: string, prompts: readonly number[], indices: readonly number[]) {
-    this.#where = where;
-    this.#names = prompts.map((prompt, i) => `prompt ${prompt}, image ${indices[i]}`);
-    for (const name of this.#names) this.#coming.set(name, (this.#coming.get(name) ?? 0) + 1);
-  }
-
-  of(i: number, { width, height, channels }: Raster, draw: () => Drawn): Drawn {
-    const name = this.#names[i] as string;
-    const left = (this.#coming.get(name) as number) - 1;
-    this.#coming.set(name, left);
-    const before = this.#drawn.get(name);
-    const drawn = before ?? { ...draw(), channels };
-    const { mask, normals } = drawn;
-    const same = mask.width === width && mask.height === height;
-    if (!same || (normals !== undefined && drawn.channels !== channels)) {
-      const what = `images of one prompt to have one size, ${mask.width} × ${mask.height} (${name})`;
-      throw expected("ERR_SHAPE", this.#where, what, `${width} × ${height}`);
-    }
-    if (left > 0) this.#drawn.set(name, drawn);
-    else this.#drawn.delete(name);
-    return { mask, normals };
-  }
-}
-
-function entry(name: string, list: readonly unknown[] | undefined, i: number): object {
-  return list === undefined ? {} : { [name]: list[i] };
-}
-
-function listFor(
-  where: string,
-  name: string,
-  value: unknown,
-  count: number,
-): readonly unknown[] | undefined {
-  if (value === undefined) return undefined;
-  if (Array.isArray(value) && value.length === count) return value;
-  const code = Array.isArray(value) ? "ERR_SHAPE" : "ERR_ARGUMENT";
-  const what = `${name} to be an array of ${count}, one for each image`;
-  throw expected(code, where, what, describe(value));
-}
-
-function numbersFor(
-  where: string,
-  name: string,
-  value: unknown,
-  count: number,
-  bound: number,
-  otherwise: (i: number) => number,
-): readonly number[] {
-  if (value === undefined) return Array.from({ length: count }, (_, i) => otherwise(i));
-  const length = arrayLength(value);
-  if (length !== count) {
-    const code = length === undefined ? "ERR_ARGUMENT" : "ERR_SHAPE";
-    const what = `${name} to be an array of ${count} integers, one for each image`;
-    throw expected(code, where, what, describe(value));
-  }
-  return Array.from({ length: count }, (_, i) =>
-    integerBelow(where, `${name}[${i}]`, (value as ArrayLike<unknown>)[i], bound),
-  );
 }

@@ -1,6 +1,7 @@
 /** One way to address the pixels of every layout: an offset of x, one of y, one of the plane. */
-import { readOptions } from "../core/arguments.js";
+import { checkObject, readOptions } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
+import { oneOf } from "../core/option-values.js";
 import { typedArrayClass, typedArrayLength } from "../core/typed-array.js";
 import { countOf, listOf } from "./grid.js";
 import type { PixelArray } from "./image.js";
@@ -23,16 +24,13 @@ export interface Raster {
   readonly extent: number;
 }
 
-const LAYOUTS = ["hwc", "chw", "patch-rows"] as const;
-const RASTER_KEYS = ["layout", "width", "height", "channels", "rowPitch", "planePitch"] as const;
-const PATCH_ROW_KEYS = [
-  "layout",
-  "gridThw",
-  "channels",
-  "patchSize",
-  "mergeSize",
-  "temporalPatchSize",
-] as const;
+/** What describes an image of each layout, beside its data. */
+const KEYS = {
+  hwc: ["layout", "width", "height", "channels", "rowPitch"],
+  chw: ["layout", "width", "height", "channels", "rowPitch", "planePitch"],
+  "patch-rows": ["layout", "gridThw", "channels", "patchSize", "mergeSize", "temporalPatchSize"],
+} as const;
+type Layout = keyof typeof KEYS;
 /** Channels of one image. */
 export const MOST_CHANNELS: number = 2 ** 16;
 const PIXEL_CLASSES = ["Uint8Array", "Uint8ClampedArray", "Float32Array", "Float64Array"];
@@ -43,18 +41,30 @@ export function readImageIn(
   name: string,
   image: unknown,
 ): { readonly data: PixelArray; readonly raster: Raster } {
-  const given = readOptions(
-    where,
-    image as Given,
-    ["data", ...new Set<string>([...RASTER_KEYS, ...PATCH_ROW_KEYS])],
-    name,
-  );
-  const { data: pixels, ...description } = given;
+  const { data: pixels, ...description } = readDescription(where, name, image);
   const data = pixelsOf(where, `${name}.data`, pixels);
   const raster = rasterOf(where, name, description);
-  const exact = given.rowPitch === undefined && given.planePitch === undefined;
+  const exact = description.rowPitch === undefined && description.planePitch === undefined;
   checkHolds(where, `${name}.data`, data, raster.extent, exact);
   return { data, raster };
+}
+
+/** An image or a batch with its layout checked: what else it may hold depends on that, and so is read after it. */
+export function readDescription(
+  where: string,
+  name: string,
+  image: unknown,
+  more: (layout: Layout) => readonly string[] = () => [],
+): Given & { readonly layout: Layout } {
+  checkObject(where, name, image);
+  const layout = layoutOf(where, name, (image as Given).layout);
+  const keys: readonly string[] = ["data", ...KEYS[layout], ...more(layout)];
+  return { ...readOptions(where, image as Given, keys, name), layout };
+}
+
+function layoutOf(where: string, name: string, layout: unknown): Layout {
+  const what = `${name}.layout`;
+  return oneOf(where, what, layout, Object.keys(KEYS) as Layout[]);
 }
 
 /** Throws ERR_SHAPE unless data holds `extent` elements, and no more where nothing was said of pitches. */
@@ -78,17 +88,10 @@ export function pixelsOf(where: string, name: string, data: unknown): PixelArray
   throw expected(found === undefined ? "ERR_ARGUMENT" : "ERR_DTYPE", where, what, describe(data));
 }
 
-/** The raster that a description without data means; keys of another layout throw ERR_ARGUMENT. */
+/** The raster of a description whose keys were checked. */
 export function rasterOf(where: string, name: string, given: Given): Raster {
-  const { layout } = given;
-  if (layout === "hwc" || layout === "chw") {
-    return interleavedOrPlanar(where, name, readOptions(where, given, RASTER_KEYS, name));
-  }
-  if (layout === "patch-rows") {
-    return patchRows(where, name, readOptions(where, given, PATCH_ROW_KEYS, name));
-  }
-  const what = `${name}.layout to be one of ${LAYOUTS.join(", ")}`;
-  throw expected("ERR_ARGUMENT", where, what, describe(layout));
+  if (given.layout === "patch-rows") return patchRows(where, name, given);
+  return interleavedOrPlanar(where, name, given);
 }
 
 function interleavedOrPlanar(where: string, name: string, given: Given): Raster {
@@ -98,10 +101,6 @@ function interleavedOrPlanar(where: string, name: string, given: Given): Raster 
   const planar = given.layout === "chw";
   const perPixel = planar ? 1 : channels;
   const rowPitch = pitchOf(where, `${name}.rowPitch`, given.rowPitch, width * perPixel);
-  if (!planar && given.planePitch !== undefined) {
-    const what = `no ${name}.planePitch where channels are interleaved`;
-    throw expected("ERR_ARGUMENT", where, what, describe(given.planePitch));
-  }
   const rowsExtent = (height - 1) * rowPitch + width * perPixel;
   const least = planar ? rowsExtent : 1;
   const otherwise = planar ? height * rowPitch : 1;

@@ -157,11 +157,11 @@ const SENTENCES: readonly (readonly [act: () => unknown, message: string])[] = [
   ],
   [
     () => call(maskImage, { ...image(), planePitch: 2000 }, KEY),
-    "[maskImage] expected no image.planePitch where channels are interleaved, received 2000",
+    '[maskImage] expected image to hold only data, layout, width, height, channels, rowPitch, received "planePitch"',
   ],
   [
     () => call(maskImage, { ...image(), gridThw: [1, 2, 2] }, KEY),
-    '[maskImage] expected image to hold only layout, width, height, channels, rowPitch, planePitch, received "gridThw"',
+    '[maskImage] expected image to hold only data, layout, width, height, channels, rowPitch, received "gridThw"',
   ],
   [
     () => call(maskImages, [image(), image()], { seed: 1, step: 1, prompts: [1] }),
@@ -170,6 +170,10 @@ const SENTENCES: readonly (readonly [act: () => unknown, message: string])[] = [
   [
     () => call(maskImages, image(), { seed: 1, step: 1 }),
     "[maskImages] expected images to be an array of images, received an object",
+  ],
+  [
+    () => call(maskImages, new Array(2 ** 32 - 1), { seed: 1, step: 1 }),
+    "[maskImages] expected images[0] to be an object, received undefined",
   ],
   [
     () => call(maskBatch, { ...image(), count: 2 }, { seed: 1, step: 1 }),
