@@ -1,4 +1,5 @@
-/** Random patch blackening, as the authors do it: every patch is blackened with the same probability. */
+/** Random patch blackening by the library, on the example's images and from the example's own draws. */
+import { maskImage as maskPatches } from "../lib/masking/index.js";
 import { uniformAt } from "./random.js";
 import { IMAGE_SIZE } from "./world.js";
 
@@ -16,15 +17,10 @@ export function maskImage(
   maskRatio: number,
   key: readonly number[],
 ): Float32Array {
-  const masked = image.slice();
-  for (let top = 0, patch = 0; top < IMAGE_SIZE; top += patchSize) {
-    for (let left = 0; left < IMAGE_SIZE; left += patchSize, patch++) {
-      if (uniformAt(...key, patch) >= maskRatio) continue;
-      for (let y = top; y < Math.min(top + patchSize, IMAGE_SIZE); y++) {
-        const right = Math.min(left + patchSize, IMAGE_SIZE);
-        masked.fill(0, (y * IMAGE_SIZE + left) * 3, (y * IMAGE_SIZE + right) * 3);
-      }
-    }
-  }
-  return masked;
+  let patch = 0;
+  const { data } = maskPatches(
+    { data: image, layout: "hwc", width: IMAGE_SIZE, height: IMAGE_SIZE, channels: 3 },
+    { patchSize, maskRatio, fill: 0, uniforms: () => uniformAt(...key, patch++) },
+  );
+  return data;
 }
