@@ -47,7 +47,8 @@ export function measure(
     reward === undefined
       ? before.rewards
       : [...before.rewards, [step, reward] as const].slice(-rules.window);
-  const next = { ...before, step, sources, tracks, trends, rewards };
+  const tokens = merged.tokens ?? before.tokens;
+  const next = { ...before, step, tokens, sources, tracks, trends, rewards };
   return { before, state: { ...next, leastMaskedEntropy: leastOf(next) }, invalid };
 }
 

@@ -39,7 +39,7 @@ const KEYS = [
 type MetricKey = (typeof KEYS)[number];
 
 /** One step's numbers; a key that no part measured is absent. */
-export type MergedMetrics = Partial<Record<MetricKey, number>>;
+export type MergedMetrics = Partial<Record<MetricKey | "tokens", number>>;
 
 /** The quantities that are watched, and the metrics that can stand for each, the best first; a minus turns the sign. */
 export const QUANTITIES = {
@@ -51,6 +51,8 @@ export const QUANTITIES = {
 } as const;
 export type Quantity = keyof typeof QUANTITIES;
 export const QUANTITY_NAMES = Object.keys(QUANTITIES) as readonly Quantity[];
+
+const MOST_PARTS = 65536;
 
 /**
  * The metrics of a step from those of its micro-batches.
@@ -64,23 +66,38 @@ export function mergeMetrics(where: string, value: unknown): MergedMetrics {
   const length = Array.isArray(value) ? arrayLength(value) : undefined;
   if (length === undefined) {
     const { tokens, numbers } = partOf(where, "metrics", value);
-    return tokens === 0 ? {} : numbers;
+    if (tokens === 0) return {};
+    return tokens === undefined ? numbers : { ...numbers, tokens };
   }
-  const parts = Array.from({ length }, (_, at) => {
+  // The length of a proxy is whatever it says.
+  if (!(length <= MOST_PARTS)) {
+    const what = `metrics of up to ${MOST_PARTS} micro-batches`;
+    throw expected("ERR_ARGUMENT", where, what, describe(value));
+  }
+  const parts: WeightedPart[] = [];
+  for (let at = 0; at < length; at++) {
     const name = `metrics[${at}]`;
     const part = partOf(where, name, (value as readonly unknown[])[at]);
-    if (part.tokens !== undefined || length === 1) return { weight: part.tokens ?? 1, ...part };
-    throw expected("ERR_ARGUMENT", where, `${name}.tokens, the weight of this part`, "none");
-  }).filter(({ weight }) => weight > 0);
+    if (part.tokens === undefined && length > 1) {
+      throw expected("ERR_ARGUMENT", where, `${name}.tokens, the weight of this part`, "none");
+    }
+    const weight = part.tokens ?? 1;
+    if (weight > 0) parts.push({ ...part, weight });
+  }
   const [first] = parts;
+  if (first === undefined) return {};
   // A lone part as it is: weighting would round it.
-  return parts.length === 1 && first ? first.numbers : pooled(parts);
+  const numbers = parts.length === 1 ? first.numbers : pooled(parts);
+  const tokens = parts.reduce((sum, { weight }) => sum + weight, 0);
+  return first.tokens === undefined ? numbers : { ...numbers, tokens };
 }
 
 interface Part {
   readonly tokens: number | undefined;
   readonly numbers: MergedMetrics;
 }
+
+type WeightedPart = Part & { readonly weight: number };
 
 function partOf(where: string, name: string, value: unknown): Part {
   checkObject(where, name, value);
@@ -99,7 +116,7 @@ function partOf(where: string, name: string, value: unknown): Part {
   return { tokens: numberWithin(where, `${name}.tokens`, tokens, 0), numbers };
 }
 
-function pooled(parts: readonly (Part & { readonly weight: number })[]): MergedMetrics {
+function pooled(parts: readonly WeightedPart[]): MergedMetrics {
   const merged: MergedMetrics = {};
   const mean = (of: (numbers: MergedMetrics) => number | undefined): number | undefined => {
     let [sum, weights] = [0, 0];

@@ -23,6 +23,11 @@ export interface MonitorRules {
   readonly signs: number;
   /** What they have to weigh together, 2 to 8: a strong sign weighs 2, another one 1. */
   readonly weight: number;
+  /**
+   * Clipped tokens of a step that count as a baseline of the clip fraction at least, from 0 up: of a few hundred tokens
+   * one or two that are clipped are no fraction. Without `tokens` in the metrics it has no effect.
+   */
+  readonly clipTokens: number;
   /** Measurements of a quantity before it can be a sign. */
   readonly warmUp: number;
   /** Last measurements whose median is the present value, odd numbers are best. */
@@ -66,6 +71,8 @@ export const MONITOR_DEFAULTS: MonitorRules = Object.freeze({
   signs: 2,
   // Two signs one of which is strong, or three.
   weight: 3,
+  // So that a step needs more than ten clipped tokens; of the 30 000 and more of the paper's steps 0.0006 are 18.
+  clipTokens: 2,
   warmUp: 20,
   recent: 5,
   memory: 200,
@@ -99,8 +106,11 @@ export function readRules(where: string, value: unknown, name = "rules"): Monito
     low: number,
     most = 1e6,
   ) => wholeNumber(where, `${name}.${key}`, given[key] ?? MONITOR_DEFAULTS[key], low, most);
-  const number = (key: "pull" | "trend" | "release" | "gap", low: number, high?: number) =>
-    numberWithin(where, `${name}.${key}`, given[key] ?? MONITOR_DEFAULTS[key], low, high);
+  const number = (
+    key: "clipTokens" | "pull" | "trend" | "release" | "gap",
+    low: number,
+    high?: number,
+  ) => numberWithin(where, `${name}.${key}`, given[key] ?? MONITOR_DEFAULTS[key], low, high);
   return Object.freeze({
     perceptionKl: threshold("perceptionKl"),
     perceptionKlVariance: threshold("perceptionKlVariance"),
@@ -108,6 +118,7 @@ export function readRules(where: string, value: unknown, name = "rules"): Monito
     maskedEntropy: threshold("maskedEntropy"),
     signs: count("signs", 2, 4),
     weight: count("weight", 2, 8),
+    clipTokens: number("clipTokens", 0),
     warmUp: count("warmUp", 1),
     recent: count("recent", 1, 1000),
     memory: count("memory", 1),

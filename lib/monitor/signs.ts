@@ -50,6 +50,8 @@ export type Point = readonly [step: number, value: number];
 
 /** All that was measured, as the state has it. */
 export interface Measured {
+  /** Counted tokens of the last step that had them; 0 where none had. */
+  readonly tokens: number;
   readonly tracks: Readonly<Record<Quantity, TrackState>>;
   /** Natural log of the smallest present value of the masked entropy; absent before there is one. */
   readonly leastMaskedEntropy: number | undefined;
@@ -76,7 +78,12 @@ function comparison(
   if (state.count < rules.warmUp || step - state.at > rules.gap) return undefined;
   const value = presentOf(state, trackRule(rules, quantity));
   if (value === undefined) return undefined;
-  if (name !== "entropies") return { value, baseline: Math.exp(state.baseline) };
+  if (name !== "entropies") {
+    // A clip fraction is a count of tokens, and one of a few says nothing.
+    const { tokens } = measured;
+    const counted = name === "clip-fraction" && tokens > 0 ? rules.clipTokens / tokens : 0;
+    return { value, baseline: Math.max(Math.exp(state.baseline), counted) };
+  }
   const { leastMaskedEntropy, tracks } = measured;
   if (leastMaskedEntropy === undefined || tracks.entropy.count < rules.warmUp) return undefined;
   return { value, baseline: Math.exp(leastMaskedEntropy) };

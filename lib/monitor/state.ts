@@ -35,6 +35,7 @@ const STATE_KEYS = [
   "level",
   "since",
   "sources",
+  "tokens",
   "tracks",
   "leastMaskedEntropy",
   "trends",
@@ -55,6 +56,7 @@ export function emptyState(rules: MonitorRules): MonitorState {
     level: "calm",
     since: 0,
     sources: {},
+    tokens: 0,
     tracks,
     leastMaskedEntropy: undefined,
     trends: { entropy: [], maskedEntropy: [] },
@@ -89,6 +91,7 @@ export function readState(where: string, value: unknown): MonitorState {
     level: oneOf(where, "state.level", given.level, ["calm", "warning", "alarm"]),
     since: wholeNumber(where, "state.since", given.since, 0, Math.max(step, 0)),
     sources: sourcesOf(where, given.sources),
+    tokens: numberWithin(where, "state.tokens", given.tokens, 0),
     tracks: tracksOf(where, given.tracks, rules, step),
     leastMaskedEntropy:
       least === undefined ? undefined : finiteNumber(where, "state.leastMaskedEntropy", least),

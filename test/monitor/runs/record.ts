@@ -37,6 +37,7 @@ const { values } = parseArgs({
 });
 const [PROMPTS, GROUP, MINIBATCHES, WARM_UP_STEPS] = [32, 8, 2, 140];
 const KEYS = [
+  "tokens",
   "perceptionKl",
   "perceptionKlVariance",
   "clipFraction",
