@@ -56,7 +56,7 @@ export class CollapseMonitor {
     const where = "CollapseMonitor";
     const given = readOptions(where, options, ["rules", ...CALLBACKS]);
     this.#callbacks = callbacksOf(where, given);
-    this.#state = emptyState(readRules(where, given.rules));
+    this.#state = emptyState(readRules(where, given.rules ?? {}));
   }
 
   /**

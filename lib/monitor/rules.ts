@@ -96,21 +96,22 @@ export type ThresholdName = (typeof THRESHOLD_NAMES)[number];
 /**
  * The rules in full, checked and frozen.
  *
+ * @param complete  whether each has to be said: in a checkpoint, a default of another version must not slip in
  * @throws PapoError ERR_ARGUMENT, ERR_RANGE
  */
-export function readRules(where: string, value: unknown, name = "rules"): MonitorRules {
-  const given = readOptions(where, (value ?? {}) as MonitorRulesInput, KEYS, name);
-  const threshold = (key: ThresholdName) => readThreshold(where, name, key, given[key]);
-  const count = (
-    key: "signs" | "weight" | "warmUp" | "recent" | "memory" | "window",
-    low: number,
-    most = 1e6,
-  ) => wholeNumber(where, `${name}.${key}`, given[key] ?? MONITOR_DEFAULTS[key], low, most);
-  const number = (
-    key: "clipTokens" | "pull" | "trend" | "release" | "gap",
-    low: number,
-    high?: number,
-  ) => numberWithin(where, `${name}.${key}`, given[key] ?? MONITOR_DEFAULTS[key], low, high);
+export function readRules(
+  where: string,
+  value: unknown,
+  name = "rules",
+  complete = false,
+): MonitorRules {
+  const given = readOptions(where, value as MonitorRulesInput, KEYS, name);
+  const scope = { where, name, complete };
+  const threshold = (key: ThresholdName) => readThreshold(scope, key, given[key]);
+  const count = (key: CountName, low: number, most = 1e6) =>
+    wholeNumber(where, `${name}.${key}`, valueOf(scope, key, given[key]), low, most);
+  const number = (key: NumberName, low: number, high?: number) =>
+    numberWithin(where, `${name}.${key}`, valueOf(scope, key, given[key]), low, high);
   return Object.freeze({
     perceptionKl: threshold("perceptionKl"),
     perceptionKlVariance: threshold("perceptionKlVariance"),
@@ -119,7 +120,7 @@ export function readRules(where: string, value: unknown, name = "rules"): Monito
     signs: count("signs", 2, 4),
     weight: count("weight", 2, 8),
     clipTokens: number("clipTokens", 0),
-    warmUp: count("warmUp", 1),
+    warmUp: count("warmUp", 1, 1000),
     recent: count("recent", 1, 1000),
     memory: count("memory", 1),
     pull: above(where, `${name}.pull`, number("pull", 1), 1),
@@ -130,22 +131,46 @@ export function readRules(where: string, value: unknown, name = "rules"): Monito
   });
 }
 
-function readThreshold(
-  where: string,
-  rules: string,
-  key: ThresholdName,
-  value: unknown,
-): Threshold {
-  const name = `${rules}.${key}`;
-  const given = readOptions(where, (value ?? {}) as Partial<Threshold>, THRESHOLD_KEYS, name);
+type CountName = "signs" | "weight" | "warmUp" | "recent" | "memory" | "window";
+type NumberName = "clipTokens" | "pull" | "trend" | "release" | "gap";
+
+interface Scope {
+  readonly where: string;
+  readonly name: string;
+  readonly complete: boolean;
+}
+
+function valueOf(scope: Scope, key: CountName | NumberName, given: unknown): unknown {
+  return orDefault(scope, key, given, MONITOR_DEFAULTS[key]);
+}
+
+/** What is given, or the default where one is allowed. */
+function orDefault(
+  { where, name, complete }: Scope,
+  key: string,
+  given: unknown,
+  otherwise: unknown,
+): unknown {
+  if (given !== undefined) return given;
+  if (!complete) return otherwise;
+  throw expected("ERR_ARGUMENT", where, `${name}.${key} to be a value`, "none");
+}
+
+function readThreshold(scope: Scope, key: ThresholdName, value: unknown): Threshold {
+  const { where, complete } = scope;
+  const name = `${scope.name}.${key}`;
   const defaults = MONITOR_DEFAULTS[key];
-  const warn = above(where, `${name}.warn`, given.warn ?? defaults.warn, 1);
+  const part = orDefault(scope, key, value, defaults) as Partial<Threshold>;
+  const given = readOptions(where, part, THRESHOLD_KEYS, name);
+  const own: Scope = { where, name, complete };
+  const warn = above(where, `${name}.warn`, orDefault(own, "warn", given.warn, defaults.warn), 1);
   // A warn threshold above the default alarm moves both.
-  const alarm = given.alarm ?? Math.max(defaults.alarm, warn);
+  const alarm = orDefault(own, "alarm", given.alarm, Math.max(defaults.alarm, warn));
+  const floor = orDefault(own, "floor", given.floor, defaults.floor);
   return Object.freeze({
     warn,
     alarm: numberWithin(where, `${name}.alarm`, alarm, warn),
-    floor: positiveNumber(where, `${name}.floor`, given.floor ?? defaults.floor),
+    floor: positiveNumber(where, `${name}.floor`, floor),
   });
 }
 
