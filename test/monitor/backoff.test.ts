@@ -100,8 +100,8 @@ test("metrics of evaluations go in, and the coefficients come back to them", (t)
   const backoff = new PerceptionBackoff({ perceptionKl: 0.02, entropy: 0.05, maskedEntropy: 0.05 });
   const gammas: number[] = [];
   for (let step = 0; step < 8; step++) {
-    // From step 6 on the masked policy loses half of the tokens, and the ratios leave the clip.
-    const [gap, shift] = step < 6 ? [0.1, 0] : [3, 1];
+    // From step 6 on the masked policy gives half of the tokens up, and the ratios leave the clip.
+    const [gap, shift] = step < 6 ? [0.5, 0] : [4, 1];
     const { metrics, coefficients } = papo.evaluate(
       {
         logProbs: [-1, -2, -1, -2],
