@@ -49,9 +49,12 @@ export async function evaluateAsync(
   return { evaluation: withoutGradients(result), gradients: gradients as TfjsGradients };
 }
 
-/** What a forward pass gave, in tensors of its own: it may give a variable. */
+/** What a forward pass gave, in tensors of its own on the same memory: it may give a variable. */
 export function clones(tf: Tfjs, where: string, outputs: TfjsOutputs): TfjsOutputs {
-  const read = outputsOf(where, outputs).map(([name, each]) => [name, tf.clone(each)]);
+  const read = outputsOf(where, outputs).map(([name, each]) => [
+    name,
+    tf.reshape(each, each.shape),
+  ]);
   return Object.fromEntries(read);
 }
 

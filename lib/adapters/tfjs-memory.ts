@@ -8,12 +8,13 @@ import type { Framework } from "./framework-batch.js";
 
 const NEEDED = [
   "backend",
-  "clone",
   "customGrad",
   "dispose",
   "engine",
   "getBackend",
+  "keep",
   "mul",
+  "reshape",
   "scalar",
   "tensor",
   "tidy",

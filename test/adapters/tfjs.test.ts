@@ -196,12 +196,13 @@ for (const backend of ["cpu", "wasm"]) {
     if (backend === "wasm") {
       const f = (logits: tf.Tensor, maskedLogits: tf.Tensor) =>
         papo.evaluate({ logits, maskedLogits, ...TOKEN_BATCH }).loss;
-      const bytes = copied(() => tf.dispose(tf.grads(f as never)(inputs)));
-      t.true(bytes <= 12, `${bytes}: the loss, a 1 from above, and its reading`);
+      const moved = traffic(() => tf.dispose(tf.grads(f as never)(inputs)));
+      t.true(moved.copied <= 12, `${moved.copied}: the loss, a 1 from above, and its reading`);
+      t.is(moved.allocated, 2 * LOGITS.byteLength, "the two gradients, and no clone of them");
       const g = (...logits: tf.Tensor[]) =>
         tfjsLoss(tf, logits, (each) => ({ loss: 0, gradients: [each] }));
-      const once = copied(() => tf.dispose(tf.grads(g as never)(inputs)));
-      t.true(once >= LOGITS.byteLength, "a gradient that is brought in is counted");
+      const once = traffic(() => tf.dispose(tf.grads(g as never)(inputs)));
+      t.true(once.copied >= LOGITS.byteLength, "a gradient that is brought in is counted");
     }
     tf.dispose(inputs);
   });
@@ -318,6 +319,42 @@ for (const backend of ["cpu", "wasm"]) {
     tf.dispose([logits, maskedLogits, ints, flat]);
   });
 
+  serial("several losses on one tape, and tapes in tapes, have their gradients", (t) => {
+    const expected = plain().gradLogits!.data as Float32Array;
+    const [logits, maskedLogits] = both();
+    const f = (x: tf.Tensor) => papo.evaluate({ logits: x, maskedLogits, ...TOKEN_BATCH }).loss;
+    const twice = tf.grad(((x: tf.Tensor) => tf.add(f(x), f(x))) as never)(logits);
+    t.is(
+      difference(
+        twice.dataSync(),
+        expected.map((slope) => 2 * slope),
+      ),
+      0,
+    );
+    const inner = (x: tf.Tensor) => {
+      const { value, grad } = tf.valueAndGrad(f as never)(x);
+      return tf.add(value, tf.sum(tf.mul(grad, 0)));
+    };
+    const outer = tf.grad(inner as never)(logits);
+    t.is(difference(outer.dataSync(), expected), 0);
+    // What the outer tape was asked for last is released by the next call.
+    tf.dispose([twice, outer, f(logits), logits, maskedLogits]);
+  });
+
+  serial("a tape that never asks leaves its gradients to the next call only", (t) => {
+    const [logits, maskedLogits] = both();
+    const other = tf.scalar(2);
+    const batch = { logits, maskedLogits, ...TOKEN_BATCH };
+    const f = (x: tf.Tensor) => {
+      papo.evaluate(batch);
+      return tf.mul(x, 3);
+    };
+    const before = tf.memory().numTensors;
+    for (let round = 0; round < 4; round++) tf.dispose(tf.grad(f as never)(other));
+    t.is(tf.memory().numTensors, before + 2);
+    tf.dispose([papo.evaluate(batch).loss, other, logits, maskedLogits]);
+  });
+
   serial("without gradients the loss is a constant, and no tape costs no gradient", (t) => {
     const [logits, maskedLogits] = both();
     const batch = { logits, maskedLogits, ...TOKEN_BATCH };
@@ -377,25 +414,31 @@ function lossAndViews(inputs: readonly tf.Tensor[]) {
   return { loss, seen };
 }
 
-/** Bytes that cross the border of the WASM heap, in either direction. */
-function copied(run: () => void): number {
+/** Bytes that cross the border of the WASM heap, in either direction, and those of large results of kernels on it. */
+function traffic(run: () => void): { readonly copied: number; readonly allocated: number } {
   type Method = (...of: unknown[]) => unknown;
-  const backend = tf.backend() as unknown as Record<"readSync" | "write", Method>;
-  const { readSync, write } = backend;
-  let bytes = 0;
+  type Methods = Record<"readSync" | "write" | "makeOutput", Method>;
+  const backend = tf.backend() as unknown as Methods;
+  const { readSync, write, makeOutput } = backend;
+  let [copied, allocated] = [0, 0];
   backend.readSync = function (this: unknown, ...all: unknown[]) {
     const result = readSync.apply(this, all) as Float32Array;
-    bytes += result.byteLength;
+    copied += result.byteLength;
     return result;
   };
   backend.write = function (this: unknown, ...all: unknown[]) {
-    bytes += (all[0] as Float32Array | null)?.byteLength ?? 0;
+    copied += (all[0] as Float32Array | null)?.byteLength ?? 0;
     return write.apply(this, all);
+  };
+  backend.makeOutput = function (this: unknown, ...all: unknown[]) {
+    const bytes = 4 * (all[0] as number[]).reduce((size, each) => size * each, 1);
+    if (bytes > 64) allocated += bytes;
+    return makeOutput.apply(this, all);
   };
   try {
     run();
   } finally {
-    Object.assign(backend, { readSync, write });
+    Object.assign(backend, { readSync, write, makeOutput });
   }
-  return bytes;
+  return { copied, allocated };
 }
