@@ -56,17 +56,6 @@ function size(edges: Int32Array, index: number): number {
   return (edges[index + 1] as number) - (edges[index] as number);
 }
 
-/** The mask for an image of another size, nothing checked. */
-export function maskResized(mask: PatchMask, width: number, height: number): PatchMask {
-  const grid = {
-    width,
-    height,
-    columnEdges: edgesInto(mask.columnEdges, mask.width, width),
-    rowEdges: edgesInto(mask.rowEdges, mask.height, height),
-  };
-  return patchMaskOf(grid, mask.patches.slice());
-}
-
 /**
  * The same patches masked on an image of another size: one drawn before a resize for the image after it, or one drawn on
  * the encoder's grid for the raw image. A pixel belongs to the patch under its centre, at (x + ½) · old / new: edge e
@@ -83,8 +72,12 @@ export function resizePatchMask(
   const where = "resizePatchMask";
   const from = readPatchMask(where, mask);
   checkObject(where, "size", size);
-  const [width, height] = [size.width, size.height];
-  return maskResized(from, countOf(where, "width", width), countOf(where, "height", height));
+  const [wide, high] = [size.width, size.height];
+  const width = countOf(where, "width", wide);
+  const height = countOf(where, "height", high);
+  const columnEdges = edgesInto(from.columnEdges, from.width, width);
+  const rowEdges = edgesInto(from.rowEdges, from.height, height);
+  return patchMaskOf({ width, height, columnEdges, rowEdges }, from.patches);
 }
 
 /** A checked copy of a mask that came from outside, its figures counted afresh. */

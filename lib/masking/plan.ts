@@ -56,10 +56,14 @@ class OncePerPrompt {
     const before = this.#drawn.get(name);
     const drawn = before ?? { ...draw(), channels };
     const { mask, normals } = drawn;
-    const same = mask.width === width && mask.height === height;
-    if (!same || (normals !== undefined && drawn.channels !== channels)) {
-      const what = `images of one prompt to have one size, ${mask.width} × ${mask.height} (${name})`;
-      throw expected("ERR_SHAPE", this.#where, what, `${width} × ${height}`);
+    const fits = normals === undefined || drawn.channels === channels;
+    if (mask.width !== width || mask.height !== height || !fits) {
+      const show = (sizes: readonly number[]) => sizes.slice(0, fits ? 2 : 3).join(" × ");
+      const also = fits ? "" : " and as many channels";
+      const first = show([mask.width, mask.height, drawn.channels]);
+      const what = `images of one prompt to have one size${also}, ${first} (${name})`;
+      const received = show([width, height, channels]);
+      throw expected("ERR_SHAPE", this.#where, what, received);
     }
     if (left > 0) this.#drawn.set(name, drawn);
     else this.#drawn.delete(name);

@@ -354,6 +354,20 @@ test("a source that takes the image away while it draws is noticed", (t) => {
   });
 });
 
+test("a source that takes a batch away between two images is noticed", (t) => {
+  const data = new Uint8Array(2 * 2352).fill(9);
+  let drawn = 0;
+  const uniforms = () => {
+    if (drawn++ === 6) structuredClone(data.buffer, { transfer: [data.buffer] });
+    return 0.5;
+  };
+  t.throws(() => maskBatch({ ...image(), data, count: 2 }, { uniforms, inPlace: true }), {
+    code: "ERR_SHAPE",
+    message:
+      /expected batch.data to hold at least 4704 elements, received Uint8Array of 0 elements/,
+  });
+});
+
 test("a source that throws leaves an image in place as it was", (t) => {
   const before = image();
   const victim = image();

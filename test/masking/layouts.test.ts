@@ -93,8 +93,10 @@ test("Qwen-VL's patch rows are the masked image cut into patches", (t) => {
     const result = maskImage(rows, { ...KEY, patchSize, fill: 0 });
     t.is(hash(result.data), masked, "of the authors' rule before that");
     t.deepEqual(result.mask, drawPatchMask(image, { ...KEY, patchSize }));
-    const before = maskImage(image, { ...KEY, patchSize });
-    t.deepEqual(result.data, patchRows({ ...image, data: before.data }, frames).data);
+    const fill = [252, 253, 254];
+    const before = maskImage(image, { ...KEY, patchSize, fill });
+    const coloured = maskImage(rows, { ...KEY, patchSize, fill });
+    t.deepEqual(coloured.data, patchRows({ ...image, data: before.data }, frames).data);
   }
 });
 
@@ -198,6 +200,17 @@ test("a plugged source draws once per prompt, image after image", (t) => {
     code: "ERR_SHAPE",
     message:
       /images of one prompt to have one size, 20 × 10 \(prompt 5, image 0\), received 10 × 20/,
+  });
+});
+
+test("images of one prompt may differ in channels, but not where they share noise", (t) => {
+  const images = [picture(20, 10, 1), picture(20, 10, 3)];
+  const options = { seed: 1, step: 1, prompts: [5, 5] };
+  const [grey, coloured] = maskImages(images, options);
+  t.deepEqual(grey?.mask, coloured?.mask);
+  t.throws(() => maskImages(images, { ...options, noise: { std: 1 } }), {
+    code: "ERR_SHAPE",
+    message: /images of one prompt to have one size and as many channels/,
   });
 });
 
