@@ -1,8 +1,8 @@
 /** Putting the measurements of a step into a monitor's state. */
 import { type MergedMetrics, QUANTITIES, QUANTITY_NAMES, type Quantity } from "./measurements.js";
-import { trackRule } from "./signs.js";
+import { presentMaskedEntropy, trackRule } from "./signs.js";
 import type { MonitorState } from "./state.js";
-import { afterGap, logOf, presentOf, track } from "./track.js";
+import { afterGap, logOf, track } from "./track.js";
 
 /** A step that was measured and not yet judged. */
 export interface Measurement {
@@ -68,10 +68,9 @@ function readingOf(
 }
 
 /** The smallest present value of the masked entropy so far, as a log. */
-function leastOf({ tracks, rules, leastMaskedEntropy }: MonitorState): number | undefined {
-  const { maskedEntropy } = tracks;
-  if (maskedEntropy.count < rules.warmUp) return leastMaskedEntropy;
-  const present = presentOf(maskedEntropy, trackRule(rules, "maskedEntropy"));
-  if (present === undefined) return leastMaskedEntropy;
-  return Math.min(leastMaskedEntropy ?? Number.POSITIVE_INFINITY, Math.log(present));
+function leastOf(state: MonitorState): number | undefined {
+  const { leastMaskedEntropy: least } = state;
+  const present = presentMaskedEntropy(state, state.rules);
+  if (present === undefined) return least;
+  return least === undefined ? present : Math.min(least, present);
 }

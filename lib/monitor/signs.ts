@@ -1,7 +1,7 @@
 /** The four signs: from what was measured to whether, how strongly and since when each shows. */
 import type { Quantity } from "./measurements.js";
 import type { MonitorRules, Threshold, ThresholdName } from "./rules.js";
-import { presentOf, type TrackRule, type TrackState, trendOf } from "./track.js";
+import { medianOf, presentOf, type TrackRule, type TrackState, trendOf } from "./track.js";
 
 /** Signs of a collapse, in the order in which reports have them. */
 export const SIGN_NAMES = [
@@ -27,7 +27,7 @@ export type SignLevel = "warn" | "alarm";
 export interface Sign {
   readonly name: SignName;
   readonly level: SignLevel;
-  /** Median of the last measurements, in the unit of the quantity (entropies: of the masked one). */
+  /** Median of the last measurements, in the unit of the quantity (entropies: of the masked one, over the window). */
   readonly value: number;
   /** What it is compared with: the baseline; entropies: the minimum of the masked one. */
   readonly baseline: number;
@@ -66,6 +66,15 @@ export function trackRule(rules: MonitorRules, quantity: Quantity): TrackRule {
   return { floor: rules[name].floor, recent, warmUp, memory, pull: Math.log(rules.pull) };
 }
 
+/** Natural log of the masked entropy over the trend's window, where it is full: noise makes a minimum of shorter ones. */
+export function presentMaskedEntropy(
+  { trends }: Measured,
+  rules: MonitorRules,
+): number | undefined {
+  const points = trends.maskedEntropy;
+  return points.length < rules.window ? undefined : medianOf(points.map(([, log]) => log));
+}
+
 /** The quantity's present value and its baseline; undefined during its warm-up. */
 function comparison(
   name: SignName,
@@ -76,17 +85,19 @@ function comparison(
   const quantity = THRESHOLD_OF[name];
   const state = measured.tracks[quantity];
   if (state.count < rules.warmUp || step - state.at > rules.gap) return undefined;
+  if (name === "entropies") {
+    const present = presentMaskedEntropy(measured, rules);
+    const { leastMaskedEntropy, tracks } = measured;
+    if (present === undefined || leastMaskedEntropy === undefined) return undefined;
+    if (tracks.entropy.count < rules.warmUp) return undefined;
+    return { value: Math.exp(present), baseline: Math.exp(leastMaskedEntropy) };
+  }
   const value = presentOf(state, trackRule(rules, quantity));
   if (value === undefined) return undefined;
-  if (name !== "entropies") {
-    // A clip fraction is a count of tokens, and one of a few says nothing.
-    const { tokens } = measured;
-    const counted = name === "clip-fraction" && tokens > 0 ? rules.clipTokens / tokens : 0;
-    return { value, baseline: Math.max(Math.exp(state.baseline), counted) };
-  }
-  const { leastMaskedEntropy, tracks } = measured;
-  if (leastMaskedEntropy === undefined || tracks.entropy.count < rules.warmUp) return undefined;
-  return { value, baseline: Math.exp(leastMaskedEntropy) };
+  // A clip fraction is a count of tokens, and one of a few says nothing.
+  const { tokens } = measured;
+  const counted = name === "clip-fraction" && tokens > 0 ? rules.clipTokens / tokens : 0;
+  return { value, baseline: Math.max(Math.exp(state.baseline), counted) };
 }
 
 /** Whether a sign could show at all by now: its quantities are measured and past their warm-up. */

@@ -43,13 +43,11 @@ for (const seed of [1, 2, 3]) {
     t.is(reports.at(-1)?.level, "alarm");
   });
 
-  test(`health of seed ${seed}: no alarm in 300 steps`, (t) => {
+  test(`health of seed ${seed}: calm for 300 steps`, (t) => {
     const { run, reports } = reportsOf(`healthy-${seed}`);
     t.is(run.steps.length, 300);
     t.true(meanReward(run, 280, 300) > meanReward(run, 0, 20) + 0.1, "it did learn");
-    t.true(reports.every(({ level }) => level !== "alarm"));
-    const warned = reports.filter(({ level }) => level === "warning").length;
-    t.true(warned <= 3, `${warned} steps with a warning`);
+    t.true(reports.every(({ level }) => level === "calm"));
   });
 }
 

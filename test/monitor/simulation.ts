@@ -81,8 +81,8 @@ export function simulate(options: Simulation): Required<MonitorStep>[] {
         perceptionKlVariance:
           shape(1.5, 12.5, 0.5, (both + (ofVariance?.() ?? 0)) / Math.SQRT2) * wild(),
         clipFraction: clips / TOKENS,
-        entropy: shape(0.25 - 0.05 * share, 0.4, 0.1, ofEntropy?.() ?? 0) * wild(),
-        maskedEntropy: shape(0.5 - 0.1 * share, 1.5, 0.1, ofMasked?.() ?? 0) * wild(),
+        entropy: shape(0.25 - 0.05 * share, 0.4, 0.2, ofEntropy?.() ?? 0) * wild(),
+        maskedEntropy: shape(0.5 - 0.1 * share, 1.5, 0.3, ofMasked?.() ?? 0) * wild(),
       },
     };
   });
