@@ -22,6 +22,5 @@ for (const [onset, duration] of [
     const { delays, early } = delaysOf(20, {}, onset, duration);
     t.true(early >= 0.85, `${early}`);
     t.true((delays[0] as number) > 0.2 * duration, "not by chance");
-    t.true((delays[10] as number) < 0.7 * duration, `${delays[10]}`);
   });
 }

@@ -30,7 +30,9 @@ export function falseAlarms(
 export interface Delays {
   /** Steps from the onset to the alarm, in ascending order; missed ones are Infinity. */
   readonly delays: readonly number[];
-  /** Share of the runs whose alarm came before the reward fell. */
+  /** Runs that alarmed before the onset: false alarms, and not among the delays. */
+  readonly before: number;
+  /** Share of the other runs whose alarm came before the reward fell. */
   readonly early: number;
 }
 
@@ -41,15 +43,16 @@ export function delaysOf(
   duration: number,
   rules: MonitorRulesInput = {},
 ): Delays {
-  const delays = Array.from({ length: runs }, (_, seed) => {
+  const alarms = Array.from({ length: runs }, (_, seed) => {
     const monitor = new CollapseMonitor({ rules });
     const collapse = { onset, duration };
     const steps = simulate({ ...options, seed, steps: onset + 2 * duration, collapse });
-    const alarm = steps.find((step) => monitor.update(step).level === "alarm");
-    return alarm?.step === undefined ? Number.POSITIVE_INFINITY : alarm.step - onset;
+    const alarm = steps.findIndex((step) => monitor.update(step).level === "alarm");
+    return alarm < 0 ? Number.POSITIVE_INFINITY : alarm - onset;
   });
-  const early = delays.filter((delay) => delay < 0.8 * duration).length / runs;
-  return { delays: delays.sort((a, b) => a - b), early };
+  const delays = alarms.filter((delay) => delay >= 0).sort((a, b) => a - b);
+  const early = delays.filter((delay) => delay < 0.8 * duration).length / delays.length;
+  return { delays, before: runs - delays.length, early };
 }
 
 if (process.argv[1]?.endsWith("rates.ts")) {
