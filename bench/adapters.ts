@@ -1,4 +1,4 @@
-/** `npx tsx bench/adapters.ts`: what the adapters add to papo itself, in milliseconds and in copies of [rows, vocab]. */
+/** `npm run bench:adapters`: what the adapters add to papo itself, in milliseconds and in copies of [rows, vocab]. */
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-wasm";

@@ -88,6 +88,19 @@ export interface Framework<A extends FrameworkArray> {
   isAlive(array: A): boolean;
 }
 
+/** Whether a value has a mark of its framework, a shape, a dtype and some methods; false for what throws when asked. */
+export function hasForm(value: unknown, mark: string, methods: readonly string[]): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  try {
+    if (!(mark in value)) return false;
+    const given = value as Record<string, unknown>;
+    if (!methods.every((name) => typeof given[name] === "function")) return false;
+    return typeof given.dtype === "string" && Array.isArray(given.shape);
+  } catch {
+    return false;
+  }
+}
+
 /** The fields of a batch, each read once. */
 export type Fields = Readonly<Record<string, unknown>>;
 

@@ -16,6 +16,7 @@ import {
   type FrameworkBatch,
   type FrameworkOptions,
   gradientName,
+  hasForm,
   type Outputs,
   type Rest,
   readFields,
@@ -86,8 +87,7 @@ export interface JaxObjective<A> {
 
 const JAX: Framework<JaxArray> = {
   array: "a jax-js array",
-  isArray: (value): value is JaxArray =>
-    typeof value === "object" && value !== null && "refCount" in value && "dtype" in value,
+  isArray: (value): value is JaxArray => hasForm(value, "refCount", ["data", "dispose"]),
   isAlive: ({ refCount }) => refCount > 0,
 };
 

@@ -1,6 +1,6 @@
 /** Losses of any making on TensorFlow.js' tape. */
 import type * as tfjs from "@tensorflow/tfjs-core";
-import { checkFunction } from "../core/arguments.js";
+import { checkFunction, checkObject } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
 import { finiteNumber } from "../core/option-values.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -33,7 +33,12 @@ export function tfjsLoss(
   }
   for (const each of logits) readFields(where, { logits: each }, TFJS);
   return onTape(tf, logits, (recording) => {
-    const { loss, gradients } = compute(...viewsOf(tf, where, logits, []).inputs);
+    const result = compute(...viewsOf(tf, where, logits, []).inputs);
+    checkObject(where, "what compute returns", result);
+    const { loss, gradients } = result;
+    if (!Array.isArray(gradients)) {
+      throw expected("ERR_ARGUMENT", where, "gradients to be an array", describe(gradients));
+    }
     const made = logits.map((input, at) => {
       const gradient = gradients[at];
       if (gradient === undefined || !recording) return undefined;

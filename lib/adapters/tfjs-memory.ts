@@ -4,7 +4,7 @@ import { describe, expected, PapoError } from "../core/errors.js";
 import { sameShape, showShape } from "../core/shape.js";
 import { tensor } from "../tensor/create.js";
 import type { Tensor } from "../tensor/tensor.js";
-import type { Framework } from "./framework-batch.js";
+import { type Framework, hasForm } from "./framework-batch.js";
 
 const NEEDED = [
   "backend",
@@ -29,12 +29,7 @@ export const TFJS: Framework<tfjs.Tensor> = {
   array: "a tf.Tensor",
   // By its form, not by its class: a program may hold two copies of the library, whose engine is one.
   isArray: (value): value is tfjs.Tensor =>
-    typeof value === "object" &&
-    value !== null &&
-    "dataId" in value &&
-    "dataSync" in value &&
-    "shape" in value &&
-    Array.isArray(value.shape),
+    hasForm(value, "dataId", ["data", "dataSync", "reshape"]),
   isAlive: ({ isDisposed }) => !isDisposed,
 };
 

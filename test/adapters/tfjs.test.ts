@@ -308,6 +308,13 @@ for (const backend of ["cpu", "wasm"]) {
     t.throws(() => tfjsObjective({} as never, PAPO), { message: /import \* as tf from/ });
     t.throws(() => tfjsObjective(tf, objective("grpo") as never), { message: /build\(\)/ });
     t.throws(() => tfjsLoss(tf, [], () => ({ loss: 0, gradients: [] })), { code: "ERR_ARGUMENT" });
+    for (const result of [undefined, { loss: 1 }, { loss: "1", gradients: [] }]) {
+      const code = "ERR_ARGUMENT";
+      t.throws(() => tfjsLoss(tf, [logits], (() => result) as never), { code });
+    }
+    const odd = { loss: 1, gradients: [new Float32Array(LOGITS.length)] };
+    const f = (x: tf.Tensor) => tfjsLoss(tf, [x], (() => odd) as never);
+    t.throws(() => tf.grad(f as never)(logits), { message: /gradients\[0\] to be a Tensor/ });
     await t.throwsAsync(papo.variableGrads((() => logits) as never, TOKEN_BATCH), {
       code: "ERR_ARGUMENT",
     });
