@@ -29,7 +29,7 @@ export const TFJS: Framework<tfjs.Tensor> = {
   array: "a tf.Tensor",
   // By its form, not by its class: a program may hold two copies of the library, whose engine is one.
   isArray: (value): value is tfjs.Tensor =>
-    hasForm(value, "dataId", ["data", "dataSync", "reshape"]),
+    hasForm(value, "dataId", ["data", "dataSync", "dispose"]),
   isAlive: ({ isDisposed }) => !isDisposed,
 };
 
