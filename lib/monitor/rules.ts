@@ -109,9 +109,9 @@ export function readRules(
   const scope = { where, name, complete };
   const threshold = (key: ThresholdName) => readThreshold(scope, key, given[key]);
   const count = (key: CountName, low: number, most = 1e6) =>
-    wholeNumber(where, `${name}.${key}`, valueOf(scope, key, given[key]), low, most);
+    wholeNumber(where, `${name}.${key}`, ruleOf(scope, key, given[key]), low, most);
   const number = (key: NumberName, low: number, high?: number) =>
-    numberWithin(where, `${name}.${key}`, valueOf(scope, key, given[key]), low, high);
+    numberWithin(where, `${name}.${key}`, ruleOf(scope, key, given[key]), low, high);
   return Object.freeze({
     perceptionKl: threshold("perceptionKl"),
     perceptionKlVariance: threshold("perceptionKlVariance"),
@@ -140,7 +140,7 @@ interface Scope {
   readonly complete: boolean;
 }
 
-function valueOf(scope: Scope, key: CountName | NumberName, given: unknown): unknown {
+function ruleOf(scope: Scope, key: CountName | NumberName, given: unknown): unknown {
   return orDefault(scope, key, given, MONITOR_DEFAULTS[key]);
 }
 

@@ -392,3 +392,32 @@ test("reports are frozen plain data", (t) => {
   );
   t.deepEqual(JSON.parse(JSON.stringify(report)), report);
 });
+
+test("a reward that is noisy, or falls by little, confirms nothing", (t) => {
+  const away = { ...HEALTHY, perceptionKl: 0.9 };
+  const confirmedBy = (rewardAt: (i: number) => number) => {
+    const monitor = healthy();
+    for (let i = 0; i < 30; i++) monitor.update({ metrics: away, reward: rewardAt(i) });
+    return monitor.update({ metrics: away, reward: rewardAt(30) }).confirmed;
+  };
+  t.true(confirmedBy((i) => 0.6 - 0.01 * i));
+  t.false(
+    confirmedBy((i) => 0.6 - 0.001 * i),
+    "3 % of its mean",
+  );
+  // A wave that goes down in the window by more than 5 %, two standard errors from flat.
+  const noisy = (i: number) => 0.6 - 0.004 * i + (i % 2 === 0 ? 0.06 : -0.06);
+  t.false(confirmedBy(noisy));
+});
+
+test("entropies of before a gap are no trend with those after it", (t) => {
+  const monitor = healthy();
+  const after = { ...HEALTHY, entropy: 0.5, maskedEntropy: 2 };
+  const reports = feed(monitor, 30, () => after, 300);
+  t.false(reports[10]?.watching.includes("entropies"));
+  t.true(last(reports).watching.includes("entropies"));
+  t.true(
+    reports.every(({ level }) => level === "calm"),
+    "high, and not rising",
+  );
+});
