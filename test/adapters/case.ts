@@ -1,6 +1,4 @@
 /** A tiny batch that every adapter is tested with, and a policy of two matrices that is trained on it. */
-import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
 import { type Evaluation, type Objective, objective, tensor } from "../../lib/index.js";
 
 export const SEQUENCES = 4;
@@ -64,17 +62,4 @@ export function product(inputs: ArrayLike<number>, weights: ArrayLike<number>): 
     }
     return sum;
   });
-}
-
-/** A package of the root or, for what only the benchmark needs, of bench/peers; undefined where neither has it. */
-export function peer<T>(name: string): T | undefined {
-  for (const folder of ["../..", "../../bench/peers"]) {
-    const root = fileURLToPath(new URL(`${folder}/package.json`, import.meta.url));
-    try {
-      return createRequire(root)(name) as T;
-    } catch (error) {
-      if ((error as { code?: unknown }).code !== "MODULE_NOT_FOUND") throw error;
-    }
-  }
-  return undefined;
 }
