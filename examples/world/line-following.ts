@@ -17,20 +17,20 @@ const LINES = 3;
 const AFTER = { straight: [0, 1, 2], upper: [1, 0, 2], lower: [0, 2, 1] } as const;
 
 /** The colours of the lines from top to bottom, all different, in every order. */
-const COLOURINGS: readonly (readonly ColourName[])[] = COLOUR_NAMES.flatMap((top) =>
+const ORDERS: readonly (readonly ColourName[])[] = COLOUR_NAMES.flatMap((top) =>
   COLOUR_NAMES.flatMap((middle) => COLOUR_NAMES.map((bottom) => [top, middle, bottom])),
 ).filter((colours) => new Set(colours).size === LINES);
 
 /** The colours are drawn without repetition, so that every end is equally likely whatever the lines do. */
 export function drawLineFollowing(random: RandomStream): Scene {
-  const colouring = random.integer(COLOURINGS.length);
-  const colours = COLOURINGS[colouring] ?? [];
+  const variant = random.integer(ORDERS.length);
+  const colours = ORDERS[variant] ?? [];
   const crossings = [random.pick(CROSSINGS), random.pick(CROSSINGS)];
   const asked = random.integer(LINES);
   return {
     content: [LINES, ...crossings.map((crossing) => CROSSINGS.indexOf(crossing))],
-    colouring,
-    colourings: COLOURINGS.length,
+    variant,
+    variants: ORDERS.length,
     question: ["follow", colours[asked] ?? "red"],
     facts: [ROWS[asked] ?? "top", ...crossings],
     answer: ROWS[rowsOf(asked, crossings).at(-1) ?? 0] ?? "top",

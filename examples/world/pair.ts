@@ -44,8 +44,8 @@ export function drawPair(
   const region = kind === "digits" ? digit : bar;
   return {
     content: [KINDS.indexOf(kind), ...values],
-    colouring: first * COLOUR_NAMES.length + second,
-    colourings: COLOUR_NAMES.length ** 2,
+    variant: first * COLOUR_NAMES.length + second,
+    variants: COLOUR_NAMES.length ** 2,
     facts: values.map(numberWord),
     paint(canvas: Canvas): void {
       values.forEach((value, side) => {

@@ -76,13 +76,13 @@ export function drawProblem(random: RandomStream, options: DrawOptions): Problem
 }
 
 /**
- * Every fifth colouring of each content is held out, in an order and from a place on that the content decides: so all
- * that can be drawn occurs in both parts, but no picture does. Noise and question play no part.
+ * Every fifth variant of each content is held out, in an order and from a place on that the content decides: so every
+ * content with five variants or more occurs in both parts, but no picture does. Noise and question play no part.
  */
-function isHeldOut({ content, colouring, colourings }: Scene): boolean {
+function isHeldOut({ content, variant, variants }: Scene): boolean {
   const order = new RandomStream(...content);
   const first = order.integer(HELD_OUT_PERIOD);
-  const place = order.shuffled([...Array(colourings).keys()]).indexOf(colouring);
+  const place = order.shuffled([...Array(variants).keys()]).indexOf(variant);
   return (first + place) % HELD_OUT_PERIOD === 0;
 }
 

@@ -41,8 +41,8 @@ export const END_THINK = 3;
 /** Comes before a response; no response contains it. */
 export const START = 4;
 
-/** Token ids of the longest question: "count red 1 0 2". */
-export const QUESTION_LENGTH = 5;
+/** Token ids of the longest question: "count red 1 0 0 1". */
+export const QUESTION_LENGTH = 6;
 /** Token ids of the longest response: a thought of up to four words with its tags, the answer and the end. */
 export const RESPONSE_LENGTH = 8;
 

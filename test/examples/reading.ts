@@ -31,7 +31,7 @@ export function readFacts(image: Float32Array, task: Task, asked: string | undef
   });
   switch (task) {
     case "counting":
-      return discsByRow(picture, asked).map(String);
+      return quartersWith(picture, asked).map(String);
     case "line-following":
       return [startOf(picture, asked), crossingFrom(picture, 8, 20), crossingFrom(picture, 20, 32)];
     default:
@@ -66,21 +66,16 @@ function valueIn(picture: Picture, left: number): number {
   return DIGITS.indexOf(rows.join(" "));
 }
 
-/** How many separate spots of a colour have their highest point in each third of the picture. */
-function discsByRow(picture: Picture, asked: string | undefined): number[] {
-  const left = new Set(
-    pointsWhere(picture, (name) => name === asked).map(([x, y]) => y * SIZE + x),
-  );
-  const counts = [0, 0, 0];
-  for (const first of left) {
-    const third = Math.floor(first / SIZE / (SIZE / 3));
-    counts[third] = (counts[third] ?? 0) + 1;
-    const spot = [first];
-    for (let at = spot.pop(); at !== undefined; at = spot.pop()) {
-      if (left.delete(at)) spot.push(at - 1, at + 1, at - SIZE, at + SIZE);
-    }
-  }
-  return counts;
+/** For each quarter of the picture, row by row, whether a thing of the colour is in it. */
+function quartersWith(picture: Picture, asked: string | undefined): number[] {
+  const half = SIZE / 2;
+  const points = pointsWhere(picture, (name) => name === asked);
+  return [0, 1, 2, 3].map((quarter) => {
+    const inside = points.filter(
+      ([x, y]) => Math.floor(x / half) + 2 * Math.floor(y / half) === quarter,
+    );
+    return inside.length > 60 ? 1 : 0;
+  });
 }
 
 function startOf(picture: Picture, asked: string | undefined): string {

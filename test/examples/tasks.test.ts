@@ -186,7 +186,8 @@ for (const task of TASKS) {
       const wrong = { format: 1, accuracy: 0, reward: 0.1 };
       t.like(judge(problem, reasoned), { ...wrong, thought: 1, error: "reasoning" });
 
-      for (const seen of [thought.slice(1), [...thought, other], [other, ...thought.slice(1)]]) {
+      const shorter = thought.slice(1);
+      for (const seen of [shorter, [...shorter, other], [other, ...shorter]]) {
         if (say(seen) === say(thought)) continue;
         const blind = [THINK, ...seen, END_THINK, other, END];
         t.like(judge(problem, blind), { ...wrong, thought: 0, error: "perception" });
