@@ -4,9 +4,14 @@ import { drawPair, LARGEST_VALUE, pairsWhere } from "./pair.js";
 import type { Scene } from "./scene.js";
 import { numberWord } from "./vocabulary.js";
 
+/** The pairs of digits by their sum, 0 … 8. */
+const PAIRS = Array.from({ length: 2 * LARGEST_VALUE + 1 }, (_, sum) =>
+  pairsWhere((left, right) => left + right === sum),
+);
+
 /** Every sum is equally likely, and so is every pair of digits that has it. */
 export function drawAddition(random: RandomStream): Scene {
-  const sum = random.integer(2 * LARGEST_VALUE + 1);
-  const values = random.pick(pairsWhere((left, right) => left + right === sum));
+  const sum = random.integer(PAIRS.length);
+  const values = random.pick(PAIRS[sum] ?? []);
   return { ...drawPair(random, "digits", values), question: ["add"], answer: numberWord(sum) };
 }

@@ -57,6 +57,7 @@ export class Canvas {
 
   /** The picture, row-major RGB in 0…1, with its specks and the noise of its pixels. */
   finished(): Float32Array {
+    if (this.#noise === 0) return this.#image;
     const specks = Math.floor(this.#noise * this.#random.next() * (MOST.specks + 1));
     for (let speck = 0; speck < specks; speck++) this.#speck();
     return this.#image.map((value) => Math.min(1, Math.max(0, value + this.#shake(MOST.pixel))));

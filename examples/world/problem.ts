@@ -56,9 +56,7 @@ export function drawProblem(random: RandomStream, options: DrawOptions): Problem
   const task = options.task ?? random.pick(TASKS);
   const form = options.form ?? random.pick(FORMS);
   const noise = options.noise ?? random.next();
-  let scene: Scene;
-  do scene = DRAWN_BY[task](random);
-  while (isHeldOut(scene) !== options.heldOut);
+  const scene = drawScene(random, task, options.heldOut);
   const canvas = new Canvas(noise, random);
   scene.paint(canvas);
   const thought = tokens(scene.facts);
@@ -73,6 +71,15 @@ export function drawProblem(random: RandomStream, options: DrawOptions): Problem
     thought,
     answer,
   };
+}
+
+/** A scene of one part of the world; the first draw decides its answer, so that answers are as frequent in both parts. */
+function drawScene(random: RandomStream, task: Task, heldOut: boolean): Scene {
+  const { answer } = DRAWN_BY[task](random);
+  for (;;) {
+    const scene = DRAWN_BY[task](random);
+    if (scene.answer === answer && isHeldOut(scene) === heldOut) return scene;
+  }
 }
 
 /**
