@@ -1,7 +1,8 @@
 /** Attention of response tokens to the prefix of their prompt and to the tokens before them, with its gradient. */
-import * as tf from "@tensorflow/tfjs-core";
+import type * as tf from "@tensorflow/tfjs-core";
 import { kernel } from "./kernels.js";
 import { differentiable } from "./layers.js";
+import { addProduct, type Block, turned } from "./small-products.js";
 
 /** Rows of [width], `heads` side by side in each. */
 export interface KeysValues {
@@ -33,111 +34,198 @@ export function attend(
   { heads, prompts, sequences }: Arrangement,
 ): tf.Tensor2D {
   const [rows, width] = queries.shape as [number, number];
-  const depth = width / heads;
-  const scale = 1 / Math.sqrt(depth);
-  /** [blocks · rows, width] → [blocks, heads, rows, depth], or the transpose of its last two axes. */
-  const split = (x: tf.Tensor, blocks: number, order = [0, 2, 1, 3]): tf.Tensor =>
-    tf.transpose(tf.reshape(x, [blocks, x.size / blocks / width, heads, depth]), order);
-  const turned = (x: tf.Tensor, blocks: number): tf.Tensor => split(x, blocks, [0, 2, 3, 1]);
-  /** Back to [blocks · rows, width]. */
-  const join = (x: tf.Tensor): tf.Tensor => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [-1, width]);
-  const parts = [{ ...shared, blocks: prompts }];
-  if (own) parts.push({ ...own, blocks: sequences });
+  const parts = [new Part(rows, width, heads, prompts, shared.keys)];
+  if (own) parts.push(new Part(rows, width, heads, sequences, own.keys));
+  const keysValues = own ? [shared, own] : [shared];
+  const inputs = [queries, ...keysValues.flatMap(({ keys, values }) => [keys, values])];
+  const inputShapes = inputs.map(({ shape }) => shape);
+  const shareShapes = parts.map(({ keys }) => [rows, heads * keys]);
 
   return differentiable(
-    [queries, ...parts.flatMap(({ keys, values }) => [keys, values])],
+    inputs,
     (save) => {
-      const scaled = tf.mul(queries, scale);
-      const scores = parts.map(({ keys, blocks }) =>
-        tf.matMul(split(scaled, blocks), turned(keys, blocks)),
-      );
-      const shares = softmax(scores, { heads, prompts, sequences });
-      const results = parts.map(({ values, blocks }, at) =>
-        join(tf.matMul(shares[at] as tf.Tensor, split(values, blocks))),
-      );
-      const result = sum(results);
-      save(scaled, result, ...parts.flatMap(({ keys, values }) => [keys, values]), ...shares);
-      return result;
-    },
-    (dy, [scaled, result, ...saved]) => {
-      // How much a share's gradient exceeds the mean over its row, weighted by the shares: Σ dy · result of its head.
-      const mean = tf.sum(tf.reshape(tf.mul(dy, result as tf.Tensor), [rows, heads, depth]), 2);
-      const results = parts.map(({ blocks }, at) => {
-        const [keys, values] = [saved[2 * at] as tf.Tensor, saved[2 * at + 1] as tf.Tensor];
-        const share = saved[2 * parts.length + at] as tf.Tensor;
-        const slopes = split(dy, blocks);
-        const means = tf.transpose(
-          tf.reshape(mean, [blocks, rows / blocks, heads, 1]),
-          [0, 2, 1, 3],
-        );
-        const shareSlopes = tf.matMul(slopes, turned(values, blocks));
-        const scoreSlopes = tf.mul(share, tf.sub(shareSlopes, means));
-        return {
-          queries: join(tf.matMul(scoreSlopes, split(keys, blocks))),
-          keys: join(tf.matMul(scoreSlopes, split(scaled as tf.Tensor, blocks), true)),
-          values: join(tf.matMul(share, slopes, true)),
-        };
+      const made = kernel(inputs, [[rows, width], ...shareShapes], (from, [result, ...shares]) => {
+        const [query, ...others] = from as [Float32Array, ...Float32Array[]];
+        parts.forEach((part, at) => {
+          part.score(query, others[2 * at], shares[at]);
+        });
+        softmax(rows, heads, parts, shares);
+        result?.fill(0);
+        parts.forEach((part, at) => {
+          part.mix(shares[at], others[2 * at + 1], result);
+        });
       });
-      const queries = tf.mul(sum(results.map((result) => result.queries)), scale);
-      return [queries, ...results.flatMap(({ keys, values }) => [keys, values])];
+      save(...inputs, ...made);
+      return made[0] as tf.Tensor;
     },
+    (dy, saved) =>
+      kernel([dy, ...saved], inputShapes, ([slopes, query, ...from], [querySlopes, ...to]) => {
+        const [result, ...shares] = from.splice(2 * parts.length);
+        for (const gradient of [querySlopes, ...to]) gradient?.fill(0);
+        const means = headProducts(slopes, result, width / heads);
+        parts.forEach((part, at) => {
+          const [keys, values] = [from[2 * at], from[2 * at + 1]];
+          part.mixBack(shares[at], slopes, to[2 * at + 1]);
+          const scoreSlopes = part.scoreSlopes(slopes, values, shares[at], means);
+          part.mix(scoreSlopes, keys, querySlopes);
+          part.mixBack(scoreSlopes, query, to[2 * at]);
+        });
+      }),
   );
 }
 
-function sum(parts: readonly tf.Tensor[]): tf.Tensor {
-  return parts.reduce((total, part) => tf.add(total, part));
-}
+/** Float32 values; the type of a view that the caller knows to be there. */
+type Values = Float32Array | undefined;
 
-/**
- * Softmax over the scores of both parts, [prompts, heads, rows, prefix] and [sequences, heads, queries, tokens], as
- * shares of the same shapes. A query sees the own tokens up to its place; the share of others is 0.
- */
-function softmax(
-  scores: readonly tf.Tensor[],
-  { heads, prompts, sequences }: Arrangement,
-): tf.Tensor[] {
-  const [shared, own] = scores as [tf.Tensor, tf.Tensor | undefined];
-  const [rows, prefix] = shared.shape.slice(2) as [number, number];
-  const [queries, tokens] = (own?.shape.slice(2) ?? [rows, 0]) as [number, number];
-  const group = own ? sequences / prompts : 1;
-  return kernel(
-    scores,
-    scores.map(({ shape }) => shape),
-    ([from, fromOwn], [to, toOwn]) => {
-      const none = new Float32Array(0);
-      const views = [from ?? none, fromOwn ?? none, to ?? none, toOwn ?? none] as const;
-      for (let row = 0; row < prompts * heads * rows; row++) {
-        const head = Math.floor(row / rows) % heads;
-        const query = row % queries;
-        const sequence =
-          Math.floor(row / rows / heads) * group + Math.floor((row % rows) / queries);
-        const start = ((sequence * heads + head) * queries + query) * tokens;
-        softmaxRow(views, row * prefix, prefix, start, own ? query + 1 + tokens - queries : 0);
-        if (own) views[3].fill(0, start + query + 1 + tokens - queries, start + tokens);
+/** The products of queries with one kind of keys, block by block and head by head. */
+class Part {
+  /** Keys of a block. */
+  readonly keys: number;
+  readonly #blocks: number;
+  /** Rows of a block that ask. */
+  readonly #queries: number;
+  readonly #heads: number;
+  readonly #width: number;
+  readonly #depth: number;
+
+  constructor(rows: number, width: number, heads: number, blocks: number, keys: tf.Tensor) {
+    this.keys = (keys.shape[0] as number) / blocks;
+    this.#queries = rows / blocks;
+    this.#depth = width / heads;
+    [this.#blocks, this.#heads, this.#width] = [blocks, heads, width];
+  }
+
+  /** scores = queries · keysᵀ / √depth, [rows, heads · keys]. */
+  score(queries: Values, keys: Values, scores: Values): void {
+    scores?.fill(0);
+    this.#each((block, head) => {
+      addProduct(
+        this.#rowsOf(queries, this.#queries, block, head),
+        turned(this.#rowsOf(keys, this.keys, block, head)),
+        this.#sharesOf(scores, block, head),
+        [this.#queries, this.keys, this.#depth],
+      );
+    });
+    const scale = 1 / Math.sqrt(this.#depth);
+    if (scores) for (let i = 0; i < scores.length; i++) (scores[i] as number) *= scale;
+  }
+
+  /** results += shares · values, [rows, width]. */
+  mix(shares: Values, values: Values, results: Values): void {
+    this.#each((block, head) => {
+      addProduct(
+        this.#sharesOf(shares, block, head),
+        this.#rowsOf(values, this.keys, block, head),
+        this.#rowsOf(results, this.#queries, block, head),
+        [this.#queries, this.#depth, this.keys],
+      );
+    });
+  }
+
+  /** results += sharesᵀ · rows, [blocks · keys, width]. */
+  mixBack(shares: Values, rows: Values, results: Values): void {
+    this.#each((block, head) => {
+      addProduct(
+        turned(this.#sharesOf(shares, block, head)),
+        this.#rowsOf(rows, this.#queries, block, head),
+        this.#rowsOf(results, this.keys, block, head),
+        [this.keys, this.#depth, this.#queries],
+      );
+    });
+  }
+
+  /** The gradient in queries · keysᵀ: shares · (slopes · valuesᵀ − means) / √depth. */
+  scoreSlopes(slopes: Values, values: Values, shares: Values, means: Float32Array): Float32Array {
+    const result = new Float32Array(means.length * this.keys);
+    this.score(slopes, values, result);
+    const scale = 1 / Math.sqrt(this.#depth);
+    for (let i = 0, at = 0; i < means.length; i++) {
+      const mean = (means[i] as number) * scale;
+      for (const end = at + this.keys; at < end; at++) {
+        result[at] = (shares?.[at] as number) * ((result[at] as number) - mean);
       }
-    },
-  );
+    }
+    return result;
+  }
+
+  /** How many keys of its block a row sees, when a block's queries are its last tokens and none sees a later one. */
+  seenFrom(row: number): number {
+    return this.keys - this.#queries + (row % this.#queries) + 1;
+  }
+
+  #each(work: (block: number, head: number) => void): void {
+    for (let block = 0; block < this.#blocks; block++) {
+      for (let head = 0; head < this.#heads; head++) work(block, head);
+    }
+  }
+
+  #rowsOf(values: Values, perBlock: number, block: number, head: number): Block {
+    const start = block * perBlock * this.#width + head * this.#depth;
+    return { values: values as Float32Array, start, row: this.#width, column: 1 };
+  }
+
+  #sharesOf(values: Values, block: number, head: number): Block {
+    const start = (block * this.#queries * this.#heads + head) * this.keys;
+    return { values: values as Float32Array, start, row: this.#heads * this.keys, column: 1 };
+  }
 }
 
-type Views = readonly [Float32Array, Float32Array, Float32Array, Float32Array];
+/** Σ a · b within each head of each row: [rows · heads]. For slopes and results, the mean slope of the shares. */
+function headProducts(a: Values, b: Values, depth: number): Float32Array {
+  const [left, right] = [a as Float32Array, b as Float32Array];
+  const sums = new Float32Array(left.length / depth);
+  for (let i = 0, at = 0; i < sums.length; i++) {
+    let sum = 0;
+    for (const end = at + depth; at < end; at++) {
+      sum += (left[at] as number) * (right[at] as number);
+    }
+    sums[i] = sum;
+  }
+  return sums;
+}
 
-/** One softmax over `count` scores from `at` in the first view and `ownCount` from `ownAt` in the second one. */
+/** In place, over the scores of both parts; an own token after the query's place gets the share 0. */
+function softmax(
+  rows: number,
+  heads: number,
+  [shared, own]: readonly Part[],
+  [scores, ownScores]: readonly Values[],
+): void {
+  const first = scores as Float32Array;
+  const second = ownScores ?? new Float32Array(0);
+  const [count, tokens] = [shared?.keys as number, own?.keys ?? 0];
+  for (let i = 0; i < rows * heads; i++) {
+    const seen = own ? own.seenFrom(Math.floor(i / heads)) : 0;
+    softmaxRow(first, i * count, count, second, i * tokens, seen);
+    second.fill(0, i * tokens + seen, (i + 1) * tokens);
+  }
+}
+
+/** One softmax over `count` values of `a` from `at`, and `otherCount` of `b` from `otherAt`. */
 function softmaxRow(
-  [from, fromOwn, to, toOwn]: Views,
+  a: Float32Array,
   at: number,
   count: number,
-  ownAt: number,
-  ownCount: number,
+  b: Float32Array,
+  otherAt: number,
+  otherCount: number,
 ): void {
+  const [end, otherEnd] = [at + count, otherAt + otherCount];
   let top = Number.NEGATIVE_INFINITY;
-  for (let i = at; i < at + count; i++) top = Math.max(top, from[i] as number);
-  for (let i = ownAt; i < ownAt + ownCount; i++) top = Math.max(top, fromOwn[i] as number);
+  for (let i = at; i < end; i++) top = Math.max(top, a[i] as number);
+  for (let i = otherAt; i < otherEnd; i++) top = Math.max(top, b[i] as number);
   let total = 0;
-  for (let i = at; i < at + count; i++) total += to[i] = Math.exp((from[i] as number) - top);
-  for (let i = ownAt; i < ownAt + ownCount; i++) {
-    total += toOwn[i] = Math.exp((fromOwn[i] as number) - top);
+  for (let i = at; i < end; i++) {
+    const exp = Math.exp((a[i] as number) - top);
+    a[i] = exp;
+    total += exp;
+  }
+  for (let i = otherAt; i < otherEnd; i++) {
+    const exp = Math.exp((b[i] as number) - top);
+    b[i] = exp;
+    total += exp;
   }
   const factor = 1 / total;
-  for (let i = at; i < at + count; i++) to[i] = (to[i] as number) * factor;
-  for (let i = ownAt; i < ownAt + ownCount; i++) toOwn[i] = (toOwn[i] as number) * factor;
+  for (let i = at; i < end; i++) (a[i] as number) *= factor;
+  for (let i = otherAt; i < otherEnd; i++) (b[i] as number) *= factor;
 }
