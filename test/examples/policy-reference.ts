@@ -38,21 +38,16 @@ export function referenceLogits(
   };
 
   let tokens: Vector[] = [];
+  const perSide = IMAGE_SIZE / PATCH_SIZE;
   for (let patch = 0; patch < PATCHES; patch++) {
-    const perSide = IMAGE_SIZE / PATCH_SIZE;
     const token = [...row("prefix", PIXELS + WORDS + patch)];
-    for (let y = 0; y < PATCH_SIZE; y++) {
-      for (let x = 0; x < PATCH_SIZE; x++) {
-        for (let channel = 0; channel < 3; channel++) {
-          const imageY = Math.floor(patch / perSide) * PATCH_SIZE + y;
-          const imageX = (patch % perSide) * PATCH_SIZE + x;
-          const value = (image[(imageY * IMAGE_SIZE + imageX) * 3 + channel]! - 0.4) * 4;
-          const embedding = row("prefix", (y * PATCH_SIZE + x) * 3 + channel);
-          embedding.forEach((weight, at) => {
-            token[at]! += value * weight;
-          });
-        }
-      }
+    const table = of("prefix");
+    for (let pixel = 0; pixel < PIXELS; pixel++) {
+      const [y, x] = [Math.floor(pixel / 3 / PATCH_SIZE), Math.floor(pixel / 3) % PATCH_SIZE];
+      const imageY = Math.floor(patch / perSide) * PATCH_SIZE + y;
+      const imageX = (patch % perSide) * PATCH_SIZE + x;
+      const value = (image[(imageY * IMAGE_SIZE + imageX) * 3 + (pixel % 3)]! - 0.4) * 4;
+      for (let at = 0; at < width; at++) token[at]! += value * table[pixel * width + at]!;
     }
     tokens.push(token);
   }
@@ -76,14 +71,13 @@ export function referenceLogits(
         const part = (x: Vector): Vector =>
           x.slice((head * width) / heads, ((head + 1) * width) / heads);
         const query = part(queries[at]!);
+        const headValues = values.slice(0, seen).map(part);
         const exps = keys
           .slice(0, seen)
           .map((key) => Math.exp(dot(query, part(key)) / Math.sqrt(width / heads)));
         const total = exps.reduce((sum, value) => sum + value, 0);
         for (let i = 0; i < width / heads; i++) {
-          mixed.push(
-            exps.reduce((sum, exp, key) => sum + (exp / total) * part(values[key]!)[i]!, 0),
-          );
+          mixed.push(exps.reduce((sum, exp, key) => sum + (exp / total) * headValues[key]![i]!, 0));
         }
       }
       const informed = added(token, times(mixed, `mix${layer}`, `mixBias${layer}`));

@@ -109,7 +109,7 @@ for (const options of TINY) {
       t.true(scale > 1e-3, `${variable.name} has no gradient`);
       // The steepest, and some others.
       const steepest = gradient.findIndex((slope) => Math.abs(slope) === scale);
-      const places = [steepest, ...Array.from({ length: 5 }, () => random.integer(variable.size))];
+      const places = [steepest, ...Array.from({ length: 2 }, () => random.integer(variable.size))];
       for (const at of places) {
         const step = 1e-5;
         const original = values[at]!;
