@@ -59,6 +59,9 @@ export interface RunResult {
   readonly machine: { readonly node: string; readonly cpu: string; readonly cores: number };
 }
 
+/** A second call while the first is under way would not wait for it. */
+let backend: Promise<boolean> | undefined;
+
 /**
  * Trains one policy.
  *
@@ -72,7 +75,8 @@ export async function train(
   checkConfig(config);
   // Runs share the machine with each other, and their batches are small.
   process.env.PAPO_NUM_THREADS ??= "1";
-  await tf.setBackend("wasm");
+  backend ??= tf.setBackend("wasm");
+  await backend;
   const policy = new Policy(config.seed, config.policy);
   const reference = new Policy(config.seed, config.policy);
   try {

@@ -42,7 +42,7 @@ export function updateOn(learner: Learner, rollouts: Rollouts, batch: number): U
   const parts = minibatches(rollouts, masked, config.minibatches);
   // What is constant is scored by the policy that sampled, before its first step, as in the authors' code.
   const constants = parts.map(({ prompts, maskedPrompts, responses }) => ({
-    refLogits: reference?.logits(prompts, responses),
+    refLogits: reference && tf.tidy(() => reference.logits(prompts, responses)),
     maskedLogits:
       maskedPrompts && spec.maskedBranch === "constant"
         ? tf.tidy(() => policy.logits(maskedPrompts, responses))
