@@ -114,7 +114,10 @@ export function checkConfig(value: unknown): RunConfig {
   if (policy.width % policy.heads !== 0) {
     throw wrong("policy.width", `a multiple of heads (${policy.heads})`, policy.width);
   }
-  objectiveOf(config);
+  const { temperature } = objectiveOf(config).spec;
+  if (temperature !== 1) {
+    throw wrong("objective.changes.temperature", "1, at which responses are sampled", temperature);
+  }
   return config;
 }
 
@@ -125,10 +128,11 @@ export function objectiveOf({ objective }: RunConfig): Objective {
 }
 
 type Check = (name: string, value: unknown) => void;
-type Checks<T> = { readonly [K in keyof T]: Check };
+type Checks<T> = { readonly [K in keyof T]-?: Check };
 
 const count = whole(1);
 const rate = number(Number.MIN_VALUE, Number.MAX_VALUE, "a number above 0");
+const finite = number(-Number.MAX_VALUE, Number.MAX_VALUE, "a number");
 const object: Check = (name, value) => {
   if (!isRecord(value)) throw wrong(name, "an object", value);
 };
@@ -151,7 +155,18 @@ const CONFIG = fields<RunConfig>({
     preset: text,
     form: text,
     changes: object,
-    later: orNull(fields({ batch: count, coefficients: object })),
+    later: orNull(
+      fields<NonNullable<RunConfig["objective"]["later"]>>({
+        batch: count,
+        coefficients: someOf<CoefficientsInput>({
+          refKl: finite,
+          perceptionKl: finite,
+          entropy: finite,
+          maskedEntropy: finite,
+          sft: finite,
+        }),
+      }),
+    ),
   }),
   dynamicSampling: (name, value) => {
     if (typeof value !== "boolean") throw wrong(name, "true or false", value);
@@ -167,17 +182,33 @@ const CONFIG = fields<RunConfig>({
 
 /** A check of an object that has these fields, all of them and no others. */
 function fields<T extends object>(checks: Checks<T>): Check {
-  const known = Object.keys(checks);
+  const some = someOf(checks);
   return (name, value) => {
-    if (!isRecord(value)) throw wrong(name, "an object", value);
-    const unknown = Object.keys(value).find((key) => !known.includes(key));
-    if (unknown !== undefined) {
-      throw new Error(`${name} has no field "${unknown}"; its fields are ${known.join(", ")}`);
-    }
+    some(name, value);
     for (const [key, check] of Object.entries<Check>(checks)) {
-      check(name === "config" ? key : `${name}.${key}`, value[key]);
+      if (isRecord(value) && value[key] === undefined) check(within(name, key), undefined);
     }
   };
+}
+
+/** A check of an object that has none but these fields. */
+function someOf<T extends object>(checks: Checks<T>): Check {
+  const known = new Map(Object.entries<Check>(checks));
+  return (name, value) => {
+    if (!isRecord(value)) throw wrong(name, "an object", value);
+    for (const [key, own] of Object.entries(value)) {
+      const check = known.get(key);
+      if (check === undefined) {
+        const names = [...known.keys()].join(", ");
+        throw new Error(`${name} has no field "${key}"; its fields are ${names}`);
+      }
+      if (own !== undefined) check(within(name, key), own);
+    }
+  };
+}
+
+function within(name: string, key: string): string {
+  return name === "config" ? key : `${name}.${key}`;
 }
 
 function whole(least: number, most: number = Number.MAX_SAFE_INTEGER): Check {

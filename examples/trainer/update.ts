@@ -59,7 +59,7 @@ export function updateOn(learner: Learner, rollouts: Rollouts, batch: number): U
         const asked = performance.now();
         const { loss, evaluation } = papo.evaluate(
           { logits, maskedLogits, refLogits, ...rows },
-          { step, coefficients },
+          { step, seed: step, coefficients },
         );
         const milliseconds = performance.now() - asked;
         const { metrics, coefficients: inForce } = evaluation;
