@@ -94,7 +94,7 @@ export class Optimizer {
 /** Scales a gradient down, in place, to an L2 norm of at most `most`; gives the norm that it had. */
 export function clipNorm(gradient: Float32Array, most: number): number {
   const norm = Math.sqrt(gradient.reduce((sum, slope) => sum + slope * slope, 0));
-  if (norm > most)
-    for (let i = 0; i < gradient.length; i++) gradient[i] = (gradient[i] as number) * (most / norm);
+  if (!(norm > most)) return norm;
+  for (let i = 0; i < gradient.length; i++) gradient[i] = (gradient[i] as number) * (most / norm);
   return norm;
 }

@@ -103,8 +103,6 @@ function minibatches(
 ) {
   const groups = rollouts.problems.length;
   const count = Math.min(wanted, groups);
-  // Over the whole batch: a group's advantages do not depend on how it is cut.
-  const advantages = advantagesOf(rollouts);
   return Array.from({ length: count }, (_, at) => {
     const [first, last] = [at, at + 1].map((edge) => Math.round((edge * groups) / count)) as [
       number,
@@ -112,7 +110,7 @@ function minibatches(
     ];
     const own = part(rollouts, first, last);
     const images = masked?.slice(first, last);
-    const { responses, oldLogProbs, judgements, group } = own;
+    const { responses, oldLogProbs, judgements } = own;
     return {
       prompts: promptsOf(own.problems),
       maskedPrompts: images && promptsOf(own.problems, images),
@@ -120,7 +118,7 @@ function minibatches(
       rows: {
         ...tokenRows(responses),
         oldLogProbs,
-        advantages: advantages.slice(first * group, last * group),
+        advantages: advantagesOf(own),
         accuracies: judgements.map(({ accuracy }) => accuracy),
       },
     };

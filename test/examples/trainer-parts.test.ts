@@ -5,6 +5,7 @@ import test from "ava";
 import { generate, Policy } from "../../examples/policy/index.js";
 import { RandomStream } from "../../examples/random.js";
 import { coldStart } from "../../examples/trainer/cold-start.js";
+import { objectiveOf } from "../../examples/trainer/config.js";
 import { evaluate, heldOutProblems } from "../../examples/trainer/evaluation.js";
 import { configWith } from "../../examples/trainer/index.js";
 import { contrast, maskedImages } from "../../examples/trainer/masking.js";
@@ -19,6 +20,7 @@ import {
   sampleBatch,
   tokenRows,
 } from "../../examples/trainer/rollouts.js";
+import { updateOn } from "../../examples/trainer/update.js";
 import {
   drawProblem,
   END,
@@ -184,6 +186,38 @@ test("rows of tokens count up to and including the end", (t) => {
   t.deepEqual([...tokenIds.subarray(0, 4)], [5, 6, END, 0]);
   t.deepEqual([...responseMask.subarray(0, 4)], [1, 1, 1, 0]);
   t.deepEqual([...responseMask.subarray(RESPONSE_LENGTH, RESPONSE_LENGTH + 2)], [1, 0]);
+});
+
+test("every batch has masks of its own, and a batch that is cut has the groups of the whole", (t) => {
+  const { rollouts: sampled } = sampleBatch(trained, TINY, 1);
+  // Steps so small that the policy stays as it is.
+  const updates = (batch: number, parts: number, preset: "papo-g-7b" | "grpo") => {
+    const config = configWith(
+      { learningRate: 1e-30, minibatches: parts, objective: { preset } },
+      TINY,
+    );
+    const optimizer = new Optimizer(trained);
+    const objective = objectiveOf(config);
+    const learner = { config, objective, policy: trained, reference: trained, optimizer };
+    return updateOn(learner, sampled, batch).map(({ metrics }) => metrics);
+  };
+  const kl = (batch: number) => updates(batch, 1, "papo-g-7b").map((metrics) => metrics.kl);
+  t.deepEqual(kl(1), kl(1));
+  t.notDeepEqual(kl(1), kl(2));
+  const whole = updates(1, 1, "papo-g-7b")[0];
+  const cut = updates(1, 4, "papo-g-7b");
+  t.is(cut.length, 4);
+  if (whole === undefined) return t.fail();
+  for (const key of ["kl", "entropy", "maskedEntropy", "advantagePositive", "approxKl3"] as const) {
+    const sum = cut.reduce((sum, metrics) => sum + (metrics[key] ?? 0) * metrics.tokens, 0);
+    const difference = Math.abs(sum / whole.tokens - (whole[key] ?? Number.NaN));
+    t.true(difference < 1e-6, `${key}: ${difference}`);
+  }
+  // The policy is the one that sampled and the reference.
+  t.true((whole.approxKl3 ?? 1) < 1e-8 && (whole.refKl ?? 1) < 1e-8);
+  const responses = sampled.responses.reduce((sum, { length }) => sum + length, 0);
+  t.is(whole.tokens, responses);
+  t.is(updates(1, 2, "grpo")[0]?.kl, undefined);
 });
 
 const patchesOf = (image: Float32Array) =>
