@@ -1,0 +1,216 @@
+/** The plan of the experiment: its arms, what each changes, their seeds, and the order of the runs. */
+import { DEFAULT_CONFIG, type RunConfig } from "../trainer/config.js";
+
+/** What the arms of a group are for. */
+export const GROUPS = ["main", "collapse", "ablation"] as const;
+export type Group = (typeof GROUPS)[number];
+
+/** A run's settings but for its seed. */
+export type ArmConfig = Omit<RunConfig, "seed">;
+
+/** One setting that is tried, on several seeds. */
+export interface Arm {
+  /** Unique; a folder of the results. */
+  readonly id: string;
+  /** For people. */
+  readonly title: string;
+  readonly group: Group;
+  /** Arm that it is compared with; none for the first of a comparison. */
+  readonly base?: string;
+  readonly seeds: readonly number[];
+  readonly config: ArmConfig;
+}
+
+/** One run: an arm on a seed. */
+export interface PlannedRun {
+  readonly arm: Arm;
+  readonly seed: number;
+  readonly config: RunConfig;
+}
+
+type Changes = RunConfig["objective"]["changes"];
+
+const MAIN_SEEDS = [1, 2, 3, 4, 5];
+const OTHER_SEEDS = [1, 2, 3];
+
+/**
+ * Bound on the maximised perception KL, nats. Not knowing which of a few answers is right costs about one nat here; a
+ * higher bound asks for more than ignorance. "exact-limit-10" has the published bound.
+ */
+const EXACT_LIMIT = 1;
+
+/** GRPO of the paper, with the reduction of the corrected form, so that PAPO-G only adds terms to it. */
+const GRPO = armConfig({
+  objective: { preset: "grpo", form: "corrected", changes: {} },
+});
+
+/** PAPO-G at high γ as tuned for 7B: γ = 0.02, reference KL 0.01, both entropies 0.05. Base of the ablations. */
+const PAPO_G = armConfig({
+  objective: { preset: "papo-g-7b", form: "corrected", changes: { exactKlLimit: EXACT_LIMIT } },
+});
+
+const DAPO = armConfig({
+  objective: { preset: "dapo", form: "corrected", changes: {} },
+  dynamicSampling: true,
+});
+
+const PAPO_D = armConfig({
+  objective: { preset: "papo-d-3b", form: "corrected", changes: { exactKlLimit: EXACT_LIMIT } },
+  dynamicSampling: true,
+});
+
+const MAIN: readonly Arm[] = [
+  main("grpo", "GRPO", GRPO),
+  main("papo-g", "PAPO-G", PAPO_G, "grpo"),
+  main("dapo", "DAPO", DAPO),
+  main("papo-d", "PAPO-D", PAPO_D, "dapo"),
+];
+
+/** γ of the collapse series; it rises to it from 0 over the first part of the run, so that there is a healthy past. */
+const COLLAPSE_GAMMA = { kind: "linear", from: 0, to: 0.2, steps: 400 } as const;
+
+/** PAPO-G made to collapse: γ high, no bound in reach, neither a reference KL nor entropy terms. */
+const COLLAPSE = changed(PAPO_G, {
+  perceptionKlCoef: COLLAPSE_GAMMA,
+  exactKlLimit: 100,
+  refKlCoef: 0,
+  entropyCoef: 0,
+  maskedEntropyCoef: 0,
+});
+
+/** Each puts one regulariser back. */
+const COLLAPSES: readonly Arm[] = [
+  other("collapse", "collapse-none", "nothing against it", COLLAPSE),
+  collapse("collapse-policy-entropy", "policy entropy", { entropyCoef: 0.05 }),
+  collapse("collapse-masked-entropy", "masked entropy", { maskedEntropyCoef: 0.05 }),
+  collapse("collapse-double-entropy", "double entropy", {
+    entropyCoef: 0.05,
+    maskedEntropyCoef: 0.05,
+  }),
+  collapse("collapse-ref-kl", "reference KL", { refKlCoef: 0.01 }),
+  collapse("collapse-limit", "bound of 1 nat", { exactKlLimit: EXACT_LIMIT }),
+];
+
+const ABLATIONS: readonly Arm[] = [
+  ...[0.005, 0.01, 0.04, 0.08, 0.32].map((gamma) =>
+    ablation(`gamma-${gamma}`, `γ = ${gamma}`, changed(PAPO_G, { perceptionKlCoef: gamma })),
+  ),
+  ...[0.4, 0.8, 1].map((ratio) =>
+    ablation(`mask-ratio-${ratio.toFixed(1)}`, `mask ratio ${ratio.toFixed(1)}`, {
+      ...PAPO_G,
+      mask: { ...PAPO_G.mask, ratio },
+    }),
+  ),
+  ablation("mask-saliency", "mask by saliency", {
+    ...PAPO_G,
+    mask: { ...PAPO_G.mask, strategy: "saliency" },
+  }),
+  ablation("no-ref-kl", "no reference KL", changed(PAPO_G, { refKlCoef: 0 })),
+  ablation(
+    "entropy-none",
+    "no entropy term",
+    changed(PAPO_G, { entropyCoef: 0, maskedEntropyCoef: 0 }),
+  ),
+  ablation("entropy-policy-only", "policy entropy only", changed(PAPO_G, { maskedEntropyCoef: 0 })),
+  ablation("entropy-masked-only", "masked entropy only", changed(PAPO_G, { entropyCoef: 0 })),
+  ablation(
+    "entropy-sampled",
+    "entropies sampled",
+    changed(PAPO_G, { entropyEstimator: "sampled" }),
+  ),
+  ablation(
+    "masked-branch-constant",
+    "masked branch constant",
+    changed(PAPO_G, { maskedBranch: "constant" }),
+  ),
+  // The bound on the exact KL stays in its settings but does nothing there: their KL is k3, with a bound of its own.
+  ablation("form-authors", "the authors' form", {
+    ...PAPO_G,
+    objective: { ...PAPO_G.objective, form: "authors" },
+  }),
+  ablation("exact-limit-10", "bound of 10 nats on the KL", changed(PAPO_G, { exactKlLimit: 10 })),
+];
+
+/** All arms, in the order in which their groups run: what is interrupted is still of use. */
+export const ARMS: readonly Arm[] = [...MAIN, ...COLLAPSES, ...ABLATIONS];
+
+/**
+ * Arms by patterns: a group's name, an arm's id, or an id with `*` for any characters.
+ *
+ * @throws Error for a pattern that fits nothing
+ */
+export function armsNamed(patterns: readonly string[], arms: readonly Arm[] = ARMS): Arm[] {
+  const fits = (pattern: string) => {
+    const parts = pattern.split("*").map((part) => part.replace(/[.\\^$+?()[\]{}|]/g, "\\$&"));
+    const ids = new RegExp(`^${parts.join(".*")}$`);
+    return (arm: Arm) => arm.group === pattern || ids.test(arm.id);
+  };
+  const unknown = patterns.find((pattern) => !arms.some(fits(pattern)));
+  if (unknown !== undefined) {
+    throw new Error(
+      `no arm fits "${unknown}"; groups are ${GROUPS.join(", ")}, --list has the arms`,
+    );
+  }
+  return arms.filter((arm) => patterns.some((pattern) => fits(pattern)(arm)));
+}
+
+/** Which part of the plan is asked for; what is absent is as planned. */
+export interface Selection {
+  readonly arms?: readonly Arm[] | undefined;
+  /** In the place of every arm's own seeds. */
+  readonly seeds?: readonly number[] | undefined;
+  /** In the place of every run's own number of batches. */
+  readonly batches?: number | undefined;
+}
+
+/** Runs in their order: by group, within it seed by seed, so that arms can be compared on the seeds that are done. */
+export function runsOf({ arms = ARMS, seeds, batches }: Selection = {}): PlannedRun[] {
+  return GROUPS.flatMap((group) => {
+    const members = arms.filter((arm) => arm.group === group);
+    const all = seeds ?? [...new Set(members.flatMap((arm) => arm.seeds))].sort((a, b) => a - b);
+    return all.flatMap((seed) =>
+      members
+        .filter((arm) => seeds !== undefined || arm.seeds.includes(seed))
+        .map((arm) => ({ arm, seed, config: configOf(arm, seed, batches) })),
+    );
+  });
+}
+
+function configOf({ config }: Arm, seed: number, batches = config.batches): RunConfig {
+  return { ...config, seed, batches };
+}
+
+function armConfig(own: Pick<RunConfig, "objective"> & Partial<ArmConfig>): ArmConfig {
+  const { seed: _seed, ...common } = DEFAULT_CONFIG;
+  return {
+    ...common,
+    dynamicSampling: false,
+    mask: { strategy: "random", ratio: 0.6 },
+    ...own,
+  };
+}
+
+function changed(config: ArmConfig, changes: Changes): ArmConfig {
+  const { objective } = config;
+  return {
+    ...config,
+    objective: { ...objective, changes: { ...objective.changes, ...changes } },
+  };
+}
+
+function main(id: string, title: string, config: ArmConfig, base?: string): Arm {
+  const own = { id, title, group: "main", seeds: MAIN_SEEDS, config } as const;
+  return base === undefined ? own : { ...own, base };
+}
+
+function other(group: Group, id: string, title: string, config: ArmConfig): Arm {
+  return { id, title, group, seeds: OTHER_SEEDS, config };
+}
+
+function collapse(id: string, title: string, changes: Changes): Arm {
+  return { ...other("collapse", id, title, changed(COLLAPSE, changes)), base: "collapse-none" };
+}
+
+function ablation(id: string, title: string, config: ArmConfig): Arm {
+  return { ...other("ablation", id, title, config), base: "papo-g" };
+}
