@@ -41,21 +41,31 @@ const EXACT_LIMIT = 1;
 
 /** GRPO of the paper, with the reduction of the corrected form, so that PAPO-G only adds terms to it. */
 const GRPO = armConfig({
-  objective: { preset: "grpo", form: "corrected", changes: {} },
+  objective: { preset: "grpo", form: "corrected", changes: {}, later: null },
 });
 
 /** PAPO-G at high γ as tuned for 7B: γ = 0.02, reference KL 0.01, both entropies 0.05. Base of the ablations. */
 const PAPO_G = armConfig({
-  objective: { preset: "papo-g-7b", form: "corrected", changes: { exactKlLimit: EXACT_LIMIT } },
+  objective: {
+    preset: "papo-g-7b",
+    form: "corrected",
+    changes: { exactKlLimit: EXACT_LIMIT },
+    later: null,
+  },
 });
 
 const DAPO = armConfig({
-  objective: { preset: "dapo", form: "corrected", changes: {} },
+  objective: { preset: "dapo", form: "corrected", changes: {}, later: null },
   dynamicSampling: true,
 });
 
 const PAPO_D = armConfig({
-  objective: { preset: "papo-d-3b", form: "corrected", changes: { exactKlLimit: EXACT_LIMIT } },
+  objective: {
+    preset: "papo-d-3b",
+    form: "corrected",
+    changes: { exactKlLimit: EXACT_LIMIT },
+    later: null,
+  },
   dynamicSampling: true,
 });
 
@@ -66,16 +76,23 @@ const MAIN: readonly Arm[] = [
   main("papo-d", "PAPO-D", PAPO_D, "dapo"),
 ];
 
-/** γ of the collapse series; it rises to it from 0 over the first part of the run, so that there is a healthy past. */
-const COLLAPSE_GAMMA = { kind: "linear", from: 0, to: 0.2, steps: 400 } as const;
+/** When γ of the collapse series comes, and how high: before it the runs have a healthy past to be compared with. */
+const COLLAPSE_FROM = 101;
+const COLLAPSE_GAMMA = 0.04;
 
 /** PAPO-G made to collapse: γ high, no bound in reach, neither a reference KL nor entropy terms. */
-const COLLAPSE = changed(PAPO_G, {
-  perceptionKlCoef: COLLAPSE_GAMMA,
-  exactKlLimit: 100,
-  refKlCoef: 0,
-  entropyCoef: 0,
-  maskedEntropyCoef: 0,
+const COLLAPSE = armConfig({
+  objective: {
+    ...PAPO_G.objective,
+    changes: {
+      perceptionKlCoef: 0,
+      exactKlLimit: 100,
+      refKlCoef: 0,
+      entropyCoef: 0,
+      maskedEntropyCoef: 0,
+    },
+    later: { batch: COLLAPSE_FROM, coefficients: { perceptionKl: COLLAPSE_GAMMA } },
+  },
 });
 
 /** Each puts one regulariser back. */

@@ -138,6 +138,7 @@ export class Runner {
       resumedAt: undefined,
     };
     this.#running.add(running);
+    this.#options.onProgress?.(this.progress);
     let last: Message | undefined;
     let said = "";
     child.on("message", (message: Message) => {

@@ -1,9 +1,10 @@
 /** The experiment: statistics against tables, a plan whose arms differ in what they say, runs that survive anything. */
-import { execFile, fork } from "node:child_process";
+import { execFile, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import test from "ava";
 import type { Job, Message } from "../../examples/experiment/job.js";
@@ -104,14 +105,14 @@ test("the area under a curve is its mean height, wherever it was measured", (t) 
 /** The objective's keys beside the other settings, all by their path. */
 function settings({ config }: PlannedRun): Map<string, unknown> {
   const { objective: given, ...rest } = config;
-  const { preset: id, form, changes } = given;
+  const { preset: id, form, changes, later } = given;
   const spec = objective({ ...preset(id, { form }), ...changes }).spec();
   const paths = new Map<string, unknown>();
   const put = (path: string, value: unknown): void => {
     if (typeof value !== "object" || value === null) return void paths.set(path, value);
     for (const [key, inner] of Object.entries(value)) put(path ? `${path}.${key}` : key, inner);
   };
-  put("", { ...rest, ...spec });
+  put("", { ...rest, ...spec, later });
   return paths;
 }
 
@@ -242,7 +243,7 @@ test.serial("a run that fails says why and is marked, the others go on", async (
   const failed = outcomes.find(({ run }) => run === failing);
   t.regex(
     failed?.kind === "failed" ? failed.reason : "",
-    /exit code 1[^]*the loss is not a number/,
+    /exit code 1[\s\S]*the loss is not a number/,
   );
   t.regex(readFileSync(failurePath(folders, failing), "utf8"), /the loss is not a number/);
   t.is(standingOf(folders, failing).state, "missing");
@@ -395,6 +396,29 @@ test("results keep four digits of what is measured, all of what counts or sets, 
   t.true(text.includes('"reward": [0.1235,null,1235,3.333e-10]') || text.includes('"steps": {'));
   t.deepEqual(readdirSync(dirname(path)), ["seed-1.json"]);
 });
+
+test.serial(
+  "a file that is being written when its process is killed is the old one or the new one",
+  async (t) => {
+    const { results } = inFolder(t);
+    const path = join(results, "seed-1.json");
+    const url = new URL("../../examples/experiment/result.ts", import.meta.url);
+    // Five megabytes of one digit, again and again, another one each time.
+    const script = `import { writeAtomically } from "${url}";
+    for (let i = 0; ; i++) writeAtomically(process.argv[1], String(i % 10).repeat(5e6));`;
+    for (const milliseconds of [0, 7, 19, 42]) {
+      const args = ["--import=tsx", "--input-type=module", "--eval", script, path];
+      const child = spawn(process.execPath, args, { stdio: "ignore" });
+      rmSync(path, { force: true });
+      while (!existsSync(path)) await sleep(5);
+      await sleep(milliseconds);
+      child.kill("SIGKILL");
+      await once(child, "exit");
+      const text = readFileSync(path, "utf8");
+      t.is(text, (text[0] ?? "").repeat(5e6));
+    }
+  },
+);
 
 test("one runner at a time holds a folder; one that died does not", (t) => {
   const { work } = inFolder(t);
