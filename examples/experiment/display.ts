@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { MultiBar, type SingleBar } from "cli-progress";
 import type { PlannedRun } from "./plan.js";
 import { checkpointPath, type Folders, failurePath, type Standing, standingOf } from "./result.js";
-import type { Outcome, Progress } from "./runner.js";
+import type { Outcome, Progress, RunningRun } from "./runner.js";
 
 export class Display {
   readonly #bars: MultiBar | undefined;
@@ -19,8 +19,8 @@ export class Display {
 
   progress(progress: Progress): void {
     const { ended, done, running } = progress;
-    const note = running.map(({ run, batch }) => `${nameOf(run)} ${batch}/${run.config.batches}`);
-    this.#bar?.update(done, { ended, left: timeLeft(progress), note: note.join(", ") });
+    const note = running.map(noteOf).join(", ");
+    this.#bar?.update(done, { ended, left: timeLeft(progress), note });
   }
 
   outcome(outcome: Outcome, progress: Progress): void {
@@ -36,6 +36,8 @@ export class Display {
   }
 
   stop(): void {
+    // The last lines wait for it.
+    this.#bars?.update();
     this.#bars?.stop();
   }
 }
@@ -86,9 +88,16 @@ function sentenceOf(outcome: Outcome): string {
       return `${name}: FAILED after ${took}: ${outcome.reason}\n`;
     case "saved":
       return `${name}: saved after ${took}`;
-    case "killed":
+    case "stopped":
       return `${name}: stopped after ${took}`;
   }
+}
+
+function noteOf({ run, batch, coldStart }: RunningRun): string {
+  const { batches, coldStart: planned } = run.config;
+  return batch === 0 && coldStart > 0
+    ? `${nameOf(run)} cold start ${coldStart}/${planned.steps}`
+    : `${nameOf(run)} ${batch}/${batches}`;
 }
 
 function comma(text: string): string {

@@ -1,6 +1,6 @@
 /** One run as a job of a process of its own: what it is told, what it says, and how it ends. */
-import { mkdirSync, rmSync } from "node:fs";
-import type { RunConfig, RunResult, StepRecord, TrainHooks } from "../trainer/index.js";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import type { RunConfig, RunResult, TrainHooks } from "../trainer/index.js";
 import { writeRun } from "./result.js";
 
 export interface Job {
@@ -14,10 +14,11 @@ export interface Job {
   readonly coldStarts: string;
 }
 
-/** What a worker says to the runner. A batch counts from 1; all that it says last is "saved" or "finished". */
+/** What a worker says to the runner. Steps and batches count from 1; it ends with "finished", "saved" or, in the cold start, of which nothing is kept, "stopped". */
 export type Message =
+  | { readonly kind: "cold start"; readonly step: number }
   | { readonly kind: "batch"; readonly batch: number }
-  | { readonly kind: "saved" }
+  | { readonly kind: "saved" | "stopped" }
   | { readonly kind: "finished"; readonly accuracy: number | undefined };
 
 export type Train = (config: RunConfig, hooks: TrainHooks) => Promise<RunResult | undefined>;
@@ -54,9 +55,10 @@ async function perform(job: Job, train: Train, signal: AbortSignal): Promise<Mes
     every: EVERY,
     coldStartCache: job.coldStarts,
     signal,
-    onBatch: (batch: number, _record: StepRecord) => void tell({ kind: "batch", batch }),
+    onColdStart: (step) => void tell({ kind: "cold start", step }),
+    onBatch: (batch) => void tell({ kind: "batch", batch }),
   });
-  if (result === undefined) return { kind: "saved" };
+  if (result === undefined) return { kind: existsSync(checkpoint) ? "saved" : "stopped" };
   writeRun(job.result, { arm, commit, ...result });
   rmSync(checkpoint, { force: true });
   return { kind: "finished", accuracy: result.evaluations.at(-1)?.accuracy };

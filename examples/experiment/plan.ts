@@ -194,7 +194,7 @@ export function runsOf({ arms = ARMS, seeds, batches }: Selection = {}): Planned
 }
 
 function configOf({ config }: Arm, seed: number, batches = config.batches): RunConfig {
-  return { ...config, seed, batches };
+  return { seed, ...config, batches };
 }
 
 function armConfig(own: Pick<RunConfig, "objective"> & Partial<ArmConfig>): ArmConfig {

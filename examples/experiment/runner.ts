@@ -26,38 +26,48 @@ export interface RunnerOptions {
   readonly onOutcome?: (outcome: Outcome, progress: Progress) => void;
 }
 
-/** How a run ended: with a result, by an error (what it said), saved in the middle, or stopped without being asked for more. */
+/** How a run ended: with a result, by an error (what it said), saved in the middle, or stopped as its last checkpoint is. */
 export type Outcome = { readonly run: PlannedRun; readonly seconds: number } & (
   | { readonly kind: "finished"; readonly accuracy: number | undefined }
   | { readonly kind: "failed"; readonly reason: string }
-  | { readonly kind: "saved" | "killed" }
+  | { readonly kind: "saved" | "stopped" }
 );
 
 /** How far the runs are. */
 export interface Progress {
   readonly total: number;
-  /** Ended by themselves, failed ones among them. */
+  /** Finished or failed. */
   readonly ended: number;
   /** Runs as fractions of one: ended ones and the parts of the running ones. */
   readonly done: number;
-  readonly running: readonly { readonly run: PlannedRun; readonly batch: number }[];
+  readonly running: readonly RunningRun[];
   /** From what runs took so far; undefined until that can be said. */
   readonly secondsLeft: number | undefined;
 }
 
-/** A run in its process. */
-interface Running {
+export interface RunningRun {
   readonly run: PlannedRun;
+  /** Batches done. */
+  readonly batch: number;
+  /** Steps of the cold start done; 0 where it was there. */
+  readonly coldStart: number;
+}
+
+/** A run in its process. */
+interface Running extends RunningRun {
   readonly process: ChildProcess;
   readonly started: number;
-  /** Batches done; of those, how many it came with. */
   batch: number;
+  coldStart: number;
+  /** Batches that its checkpoint had. */
   resumedAt: number | undefined;
 }
 
 const WORKER = fileURLToPath(new URL("./worker.ts", import.meta.url));
 /** The workers' loader is found from here, wherever the command is given. */
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+/** Part of a run after which the time left can be told: before it, it is the start that was measured. */
+const ENOUGH = 0.05;
 /** Lines of an error that are kept. */
 const LINES = 40;
 
@@ -99,7 +109,9 @@ export class Runner {
     const running = [...this.#running];
     const fractions = running.map(fractionOf);
     const total = this.#options.runs.length;
-    const ended = this.#outcomes.length;
+    const ended = this.#outcomes.filter(
+      ({ kind }) => kind === "finished" || kind === "failed",
+    ).length;
     const done = ended + sum(fractions);
     // A run that came with a checkpoint did that part before.
     const worked = this.#worked + sum(running.map(workedBy));
@@ -110,8 +122,8 @@ export class Runner {
       total,
       ended,
       done,
-      running: running.map(({ run, batch }) => ({ run, batch })),
-      secondsLeft: worked === 0 ? undefined : ((spent / worked) * left) / together,
+      running: running.map(({ run, batch, coldStart }) => ({ run, batch, coldStart })),
+      secondsLeft: worked < ENOUGH ? undefined : ((spent / worked) * left) / together,
     };
   }
 
@@ -135,6 +147,7 @@ export class Runner {
       process: child,
       started: performance.now(),
       batch: 0,
+      coldStart: 0,
       resumedAt: undefined,
     };
     this.#running.add(running);
@@ -143,7 +156,12 @@ export class Runner {
     let said = "";
     child.on("message", (message: Message) => {
       last = message;
-      if (message.kind === "batch") this.#advance(running, message.batch);
+      if (message.kind === "cold start") running.coldStart = message.step;
+      if (message.kind === "batch") {
+        running.resumedAt ??= message.batch - 1;
+        running.batch = message.batch;
+      }
+      this.#options.onProgress?.(this.progress);
     });
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       said = lastLines(said + text);
@@ -187,19 +205,15 @@ export class Runner {
     });
   }
 
-  #advance(running: Running, batch: number): void {
-    running.resumedAt ??= batch - 1;
-    running.batch = batch;
-    this.#options.onProgress?.(this.progress);
-  }
-
   #endOf(last: Message | undefined, how: string, code: number | null, said: string) {
     if (code === 0 && last?.kind === "finished") {
       return { kind: "finished", accuracy: last.accuracy } as const;
     }
-    if (code === 0 && last?.kind === "saved") return { kind: "saved" } as const;
+    if (code === 0 && (last?.kind === "saved" || last?.kind === "stopped")) {
+      return { kind: last.kind } as const;
+    }
     // Without an exit code it was a signal; one that comes before the worker listens loses nothing.
-    if (this.#stopping && code === null) return { kind: "killed" } as const;
+    if (this.#stopping && code === null) return { kind: "stopped" } as const;
     return { kind: "failed", reason: `${how}\n${said}`.trim() } as const;
   }
 }

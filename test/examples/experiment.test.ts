@@ -319,7 +319,7 @@ test.serial(
         }
       },
     });
-    t.deepEqual(kinds(await runner.run()), { [FATE.deaf]: "killed" });
+    t.deepEqual(kinds(await runner.run()), { [FATE.deaf]: "stopped" });
   },
 );
 
