@@ -14,7 +14,10 @@ export interface Job {
   readonly coldStarts: string;
 }
 
-/** What a worker says to the runner. Steps and batches count from 1; it ends with "finished", "saved" or, in the cold start, of which nothing is kept, "stopped". */
+/**
+ * What a worker says to the runner. Steps and batches count from 1. It ends with "finished", with "saved", or, in the cold
+ * start, of which nothing is kept, with "stopped".
+ */
 export type Message =
   | { readonly kind: "cold start"; readonly step: number }
   | { readonly kind: "batch"; readonly batch: number }

@@ -68,8 +68,9 @@ const WORKER = fileURLToPath(new URL("./worker.ts", import.meta.url));
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** Part of a run after which the time left can be told: before it, it is the start that was measured. */
 const ENOUGH = 0.05;
-/** Lines of an error that are kept. */
+/** What is kept of an error: its last lines, at most so many characters (a backend may print its whole source in one). */
 const LINES = 40;
+const CHARACTERS = 8000;
 
 export class Runner {
   readonly #options: RunnerOptions;
@@ -232,7 +233,7 @@ function secondsSince(started: number): number {
 }
 
 function lastLines(text: string): string {
-  return text.split("\n").slice(-LINES).join("\n");
+  return text.split("\n").slice(-LINES).join("\n").slice(-CHARACTERS);
 }
 
 function sum(values: readonly number[]): number {

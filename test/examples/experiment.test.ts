@@ -24,6 +24,7 @@ import {
   estimate,
   pairedDifference,
 } from "../../examples/experiment/statistics.js";
+import { checkConfig } from "../../examples/trainer/config.js";
 import { objective, preset } from "../../lib/index.js";
 import { FATE } from "./experiment-fate.js";
 
@@ -196,11 +197,12 @@ test("the four main arms are those of the paper and have five seeds, every other
   t.deepEqual(sampling, [false, false, true, true]);
 });
 
-test("every arm's objective builds", (t) => {
+test("every run's settings are complete, plain JSON, and make an objective", (t) => {
   for (const { config } of runsOf()) {
     const { preset: id, form, changes } = config.objective;
     t.notThrows(() => objective({ ...preset(id, { form }), ...changes }).build());
     t.deepEqual(JSON.parse(JSON.stringify(config)), config);
+    t.notThrows(() => checkConfig(config));
   }
 });
 
