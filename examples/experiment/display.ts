@@ -26,6 +26,7 @@ export class Display {
   outcome(outcome: Outcome, progress: Progress): void {
     const { ended, total } = progress;
     this.say(`${sentenceOf(outcome)}  (${ended}/${total}${comma(timeLeft(progress))})`);
+    if (outcome.kind === "failed") this.say(outcome.reason.replace(/^/gm, "  "));
     this.progress(progress);
   }
 
@@ -85,7 +86,7 @@ function sentenceOf(outcome: Outcome): string {
         : `${name}: ${(100 * right).toFixed(1)} % right, ${took}`;
     }
     case "failed":
-      return `${name}: FAILED after ${took}: ${outcome.reason}\n`;
+      return `${name}: FAILED after ${took}`;
     case "saved":
       return `${name}: saved after ${took}`;
     case "stopped":

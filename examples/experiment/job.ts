@@ -37,7 +37,7 @@ export async function work(train: Train): Promise<void> {
   const interrupted = new AbortController();
   const stop = () => interrupted.abort();
   // A terminal sends Ctrl-C to every process of the group, and the runner passes its own on: twice is like once.
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
   process.on("disconnect", stop);
   try {
     await tell(await perform(JSON.parse(process.argv[2] ?? "") as Job, train, interrupted.signal));
