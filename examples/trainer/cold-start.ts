@@ -15,7 +15,7 @@ import type { Policy } from "../policy/index.js";
 import { RandomStream } from "../random.js";
 import { drawProblem, type Problem } from "../world/index.js";
 import { readTensors, writeTensors } from "./checkpoint.js";
-import type { RunConfig } from "./config.js";
+import { learningRateAt, type RunConfig } from "./config.js";
 import { Optimizer } from "./optimizer.js";
 import { promptsOf, tokenRows } from "./rollouts.js";
 import { STREAM } from "./streams.js";
@@ -49,7 +49,8 @@ export async function coldStart(
   }
   const optimizer = new Optimizer(policy);
   for (let step = 0; step < steps; step++) {
-    const nats = imitate(policy, optimizer, demonstrations(config, step), learningRate);
+    const rate = learningRateAt(learningRate, step + 1, steps);
+    const nats = imitate(policy, optimizer, demonstrations(config, step), rate);
     hooks.onColdStart?.(step + 1, nats);
     await new Promise(setImmediate);
     if (hooks.signal?.aborted) return false;

@@ -8,6 +8,13 @@ import {
   preset,
 } from "../../lib/index.js";
 
+/** Of Adam: up to `peak` in a straight line over the first `warmUp` steps, then down in one to `final` times as much. */
+export interface LearningRate {
+  readonly peak: number;
+  readonly warmUp: number;
+  readonly final: number;
+}
+
 /** Complete: two equal ones give the same run to the bit, on one machine. */
 export interface RunConfig {
   /** 0 … 2^32 − 1: of the policy's first weights, the problems, the sampling and the masks. */
@@ -21,14 +28,14 @@ export interface RunConfig {
   readonly group: number;
   /** Optimiser steps on each batch: from the second on, the policy is no longer the one that sampled. */
   readonly minibatches: number;
-  readonly learningRate: number;
+  readonly learningRate: LearningRate;
   /** L2 norm of all gradients together that longer ones are scaled down to. */
   readonly maxGradNorm: number;
   /** Supervised steps before: `examples` fresh demonstrations in each. */
   readonly coldStart: {
     readonly steps: number;
     readonly examples: number;
-    readonly learningRate: number;
+    readonly learningRate: LearningRate;
   };
   readonly objective: {
     readonly preset: PresetId;
@@ -59,13 +66,17 @@ export type MaskKind = (typeof MASK_KINDS)[number];
 export const DEFAULT_CONFIG: RunConfig = {
   seed: 1,
   policy: { width: 64, layers: 2, heads: 4 },
-  batches: 400,
-  prompts: 16,
+  batches: 300,
+  prompts: 32,
   group: 8,
   minibatches: 2,
-  learningRate: 5e-4,
+  learningRate: { peak: 5e-4, warmUp: 20, final: 0.1 },
   maxGradNorm: 1,
-  coldStart: { steps: 300, examples: 64, learningRate: 2e-3 },
+  coldStart: {
+    steps: 400,
+    examples: 64,
+    learningRate: { peak: 2e-3, warmUp: 20, final: 0.05 },
+  },
   objective: {
     preset: "papo-g-7b",
     form: "corrected",
@@ -74,7 +85,7 @@ export const DEFAULT_CONFIG: RunConfig = {
   },
   dynamicSampling: false,
   mask: { strategy: "random", ratio: 0.6 },
-  evaluation: { every: 40, problems: 160, samples: 8 },
+  evaluation: { every: 50, problems: 160, samples: 8 },
 };
 
 /** Any part of a config; what is absent is as in the config that is changed. */
@@ -121,6 +132,21 @@ export function checkConfig(value: unknown): RunConfig {
   return config;
 }
 
+/**
+ * The learning rate of a step.
+ *
+ * @param step  from 1 to `steps`
+ */
+export function learningRateAt(
+  { peak, warmUp, final }: LearningRate,
+  step: number,
+  steps: number,
+): number {
+  if (step < warmUp) return (peak * step) / warmUp;
+  const past = steps > warmUp ? (step - warmUp) / (steps - warmUp) : 1;
+  return peak * (1 - past * (1 - final));
+}
+
 /** The loss of a run. */
 export function objectiveOf({ objective }: RunConfig): Objective {
   const { form, changes } = objective;
@@ -137,6 +163,12 @@ const object: Check = (name, value) => {
   if (!isRecord(value)) throw wrong(name, "an object", value);
 };
 
+const learningRate = fields<LearningRate>({
+  peak: rate,
+  warmUp: whole(0),
+  final: number(0, 1, "a number from 0 to 1"),
+});
+
 const CONFIG = fields<RunConfig>({
   seed: whole(0, 2 ** 32 - 1),
   policy: fields<RunConfig["policy"]>({ width: count, layers: count, heads: count }),
@@ -144,12 +176,12 @@ const CONFIG = fields<RunConfig>({
   prompts: count,
   group: whole(2),
   minibatches: count,
-  learningRate: rate,
+  learningRate,
   maxGradNorm: rate,
   coldStart: fields<RunConfig["coldStart"]>({
     steps: whole(0),
     examples: count,
-    learningRate: rate,
+    learningRate,
   }),
   objective: fields<RunConfig["objective"]>({
     preset: text,

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { tfjsObjective } from "../../lib/adapters/tfjs.js";
 import type { Coefficients, CoefficientsInput, Metrics, Objective } from "../../lib/index.js";
 import type { Policy } from "../policy/index.js";
-import type { RunConfig } from "./config.js";
+import { learningRateAt, type RunConfig } from "./config.js";
 import { maskedImages } from "./masking.js";
 import type { Optimizer } from "./optimizer.js";
 import { advantagesOf, part, promptsOf, type Rollouts, tokenRows } from "./rollouts.js";
@@ -32,7 +32,8 @@ export interface Learner {
 /** One optimiser step on each minibatch of a batch. */
 export function updateOn(learner: Learner, rollouts: Rollouts, batch: number): Update[] {
   const { config, objective, policy, reference, optimizer } = learner;
-  const { learningRate, maxGradNorm } = config;
+  const { maxGradNorm } = config;
+  const learningRate = learningRateAt(config.learningRate, batch, config.batches);
   const { spec } = objective;
   const papo = tfjsObjective(tf, objective);
   const coefficients = coefficientsAt(config, batch);

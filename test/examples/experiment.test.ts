@@ -361,7 +361,7 @@ test.serial("the time left is that of the runs so far, shared by the processes",
 
 test("a result of other settings is not taken for the plan's, and says what differs", (t) => {
   const folders = inFolder(t);
-  const run = planned("papo-g");
+  const run = planned("papo-g-short");
   t.is(standingOf(folders, run).state, "missing");
   const { config } = planned("gamma-0.04");
   writeRun(resultPath(folders, run), { arm: "papo-g", commit: "", config } as never);
@@ -387,7 +387,7 @@ test("checkpoints of other settings are other files", (t) => {
 test("results keep four digits of what is measured, all of what counts or sets, and null for no number", (t) => {
   const { results } = inFolder(t);
   const path = join(results, "seed-1.json");
-  const config = { ...planned("papo-g").config, learningRate: 0.000123456789 };
+  const config = { ...planned("papo-g").config, maxGradNorm: 0.000123456789 };
   const reward = Float64Array.of(0.123456, Number.NaN, 1234.567, 1e-9 / 3);
   const given = { arm: "papo-g", commit: "c", config, size: 123456, steps: { reward } };
   writeRun(path, given as never);

@@ -5,7 +5,7 @@ import test from "ava";
 import { generate, Policy } from "../../examples/policy/index.js";
 import { RandomStream } from "../../examples/random.js";
 import { coldStart } from "../../examples/trainer/cold-start.js";
-import { objectiveOf } from "../../examples/trainer/config.js";
+import { learningRateAt, objectiveOf } from "../../examples/trainer/config.js";
 import { evaluate, heldOutProblems } from "../../examples/trainer/evaluation.js";
 import { configWith } from "../../examples/trainer/index.js";
 import { contrast, maskedImages } from "../../examples/trainer/masking.js";
@@ -36,7 +36,7 @@ const TINY = configWith({
   policy: { width: 16, layers: 1, heads: 2 },
   prompts: 6,
   group: 4,
-  coldStart: { steps: 120, examples: 32, learningRate: 0.01 },
+  coldStart: { steps: 120, examples: 32, learningRate: { peak: 0.01, warmUp: 0, final: 1 } },
 });
 const policies: Policy[] = [];
 const fresh = (): Policy => {
@@ -193,7 +193,7 @@ test("every batch has masks of its own, and a batch that is cut has the groups o
   // Steps so small that the policy stays as it is.
   const updates = (batch: number, parts: number, preset: "papo-g-7b" | "grpo") => {
     const config = configWith(
-      { learningRate: 1e-30, minibatches: parts, objective: { preset } },
+      { learningRate: { peak: 1e-30 }, minibatches: parts, objective: { preset } },
       TINY,
     );
     const optimizer = new Optimizer(trained);
@@ -312,4 +312,13 @@ test("an evaluation counts what a count by hand counts", (t) => {
   const perception = wrong.filter(({ error }) => error === "perception").length / wrong.length;
   t.is(evaluation.errors.perception, perception);
   t.true(evaluation.kl > 0 && evaluation.entropy > 0);
+});
+
+test("the learning rate rises over the warm-up, then falls to its final share", (t) => {
+  const rate = { peak: 0.5, warmUp: 4, final: 0.1 };
+  const at = (step: number) => learningRateAt(rate, step, 12);
+  t.deepEqual([1, 2, 4].map(at), [0.125, 0.25, 0.5]);
+  t.true(Math.abs(at(8) - 0.275) < 1e-15);
+  t.true(Math.abs(at(12) - 0.05) < 1e-15);
+  t.is(learningRateAt({ peak: 1, warmUp: 0, final: 1 }, 7, 9), 1);
 });

@@ -29,7 +29,7 @@ const TINY = configWith({
   batches: 4,
   prompts: 4,
   group: 4,
-  coldStart: { steps: 20, examples: 16, learningRate: 0.01 },
+  coldStart: { steps: 20, examples: 16, learningRate: { peak: 0.01, warmUp: 0, final: 1 } },
   evaluation: { every: 2, problems: 8, samples: 2 },
 });
 const tiny = (changes: ConfigChanges = {}) => configWith(changes, TINY);
@@ -131,7 +131,7 @@ test.serial(
 test.serial("a checkpoint of another run is refused by the fields that differ", async (t) => {
   const checkpoint = join(folder, "refused");
   await finished(tiny({ batches: 0 }), { checkpoint });
-  const other = tiny({ batches: 0, learningRate: 1e-4, mask: { ratio: 0.8 } });
+  const other = tiny({ batches: 0, learningRate: { peak: 1e-4 }, mask: { ratio: 0.8 } });
   await t.throwsAsync(train(other, { checkpoint }), {
     message: /checkpoint of another run: it differs in learningRate,mask$/,
   });
@@ -236,7 +236,10 @@ const WRONG: readonly [change: object, message: RegExp][] = [
   [{ batchs: 3 }, /config has no field "batchs"; its fields are seed, policy, batches/],
   [{ coldStart: { step: 3 } }, /coldStart has no field "step"; its fields are steps, examples/],
   [{ batches: -1 }, /expected batches to be a whole number from 0 up, received -1/],
-  [{ learningRate: Number.NaN }, /expected learningRate to be a number above 0, received null/],
+  [
+    { learningRate: { peak: Number.NaN } },
+    /expected learningRate.peak to be a number above 0, received null/,
+  ],
   [{ group: 1 }, /expected group to be a whole number from 2 up, received 1/],
   [{ minibatches: 5 }, /expected minibatches to be at most as many as prompts \(4\), received 5/],
   [{ policy: { heads: 3 } }, /expected policy.width to be a multiple of heads \(3\), received 16/],

@@ -151,7 +151,12 @@ test("only lib/addon opens a .node file", (t) => {
 });
 
 /** What the package exports to users; each is one file. */
-const DOORS = ["lib/index.js", "lib/masking/index.js", "lib/adapters/tfjs.js"];
+const DOORS = [
+  "lib/index.js",
+  "lib/masking/index.js",
+  "lib/monitor/index.js",
+  "lib/adapters/tfjs.js",
+];
 
 test("examples use the public doors", (t) => {
   const strangers = filesBelow("examples")
