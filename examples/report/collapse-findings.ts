@@ -46,6 +46,7 @@ export function collapseFindings(laboratory: Laboratory): Finding[] {
     delayed(laboratory),
     forewarned(laboratory),
     bounded(laboratory),
+    undisturbed(laboratory),
   ];
 }
 
@@ -116,6 +117,24 @@ function forewarned(laboratory: Laboratory): Finding {
     verdict: leads.length === fallen.length ? "agrees" : leads.length === 0 ? "differs" : "mixed",
     here: `the monitor's alarm came first in ${leads.length} of ${plural(fallen.length, "run")} whose reward fell${lead}`,
   };
+}
+
+/** Alarms in runs whose reward did not fall. */
+function undisturbed(laboratory: Laboratory): Finding {
+  const claim = "Is the monitor calm where nothing falls?";
+  const standing = [...laboratory.arms].flatMap(([arm, runs]) =>
+    [...runs.values()]
+      .filter((run) => stepsOf(run, "kl").length > 0 && courseOf(run).fall === undefined)
+      .map((run) => ({ arm, alarmed: courseOf(run).alarm !== undefined })),
+  );
+  if (standing.length === 0) {
+    return { claim, source: "", verdict: "missing", here: "no run with a perception term" };
+  }
+  const alarmed = standing.filter((run) => run.alarmed);
+  const names = [...new Set(alarmed.map(({ arm }) => arm))];
+  const where = names.length === 0 ? "" : `: ${names.join(", ")}`;
+  const here = `it alarmed in ${alarmed.length} of ${plural(standing.length, "run")} whose reward did not fall${where}`;
+  return { claim, source: "", verdict: "beyond", here };
 }
 
 /** The bound is ours. */

@@ -13,7 +13,7 @@ export function factsSection(laboratory: Laboratory): string {
   const seeds = distinct(runs.map(({ config }) => config.seed)).sort((a, b) => a - b);
   const seconds = runs.reduce((sum, run) => sum + run.seconds, 0);
   const sizes = distinct(runs.map(({ size }) => size));
-  const dates = runs.flatMap(({ date }) => date?.slice(0, 10) ?? []).sort();
+  const dates = runs.flatMap(({ date }) => date.slice(0, 10)).sort();
   const facts: [string, string | undefined][] = [
     ["machine", listed(distinct(runs.map(({ machine }) => machine.cpu)))],
     ["Node", listed(distinct(runs.map(({ machine }) => machine.node)))],
@@ -27,6 +27,7 @@ export function factsSection(laboratory: Laboratory): string {
     ],
     ["a run", lengths(laboratory)],
     ["an evaluation", evaluations(laboratory)],
+    ["commit", listed(distinct(runs.map(({ commit }) => commit.slice(0, 8))))],
     [
       "date",
       dates.length === 0 ? undefined : listed(distinct([dates[0] ?? "", dates.at(-1) ?? ""])),
@@ -38,9 +39,13 @@ export function factsSection(laboratory: Laboratory): string {
   return `<dl class="facts">${rows.join("")}</dl>`;
 }
 
-/** "3 and 7 billion, 20000 and 47000 times as many". */
+/** "3 and 7 billion, 20 000 and 47 000 times as many". */
 function scales(size: number): string {
-  const factors = PAPER_SIZES.map((paper) => short(Number((paper / size).toPrecision(2))));
+  const factors = PAPER_SIZES.map((paper) =>
+    Number((paper / size).toPrecision(2))
+      .toLocaleString("en")
+      .replaceAll(",", "\u202f"),
+  );
   return `3 and 7 billion, ${listed(factors)} times as many`;
 }
 

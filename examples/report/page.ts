@@ -11,6 +11,7 @@ import { ERROR_KINDS, type ReadingName } from "./measures.js";
 import { escaped, percent } from "./numbers.js";
 import { NOT_IN_THE_PAPER, PAPER, PAPER_COLLAPSE, PAPER_ENTROPY_WEIGHTS } from "./paper.js";
 import { type Laboratory, runsOf } from "./runs.js";
+import { settingsTable } from "./settings.js";
 import { documentOf } from "./style.js";
 import * as tables from "./tables.js";
 
@@ -157,7 +158,9 @@ interval excludes 0 is called one; otherwise it says “no difference seen at th
 <li>The paper’s numbers are of ${PAPER.name}, each from the table named beside it. Its text does not give: ${NOT_IN_THE_PAPER.map(escaped).join("; ")}.</li>
 ${absent.length === 0 ? "" : `<li>Arms that were not run: ${absent.join(", ")}.</li>`}
 ${others.length === 0 ? "" : `<li>Results that no table shows: ${others.map(escaped).join(", ")}.</li>`}
-</ul>`;
+</ul>
+<h3>Settings of every arm</h3>
+${settingsTable(laboratory)}`;
 }
 
 function figure(plot: string): string {

@@ -81,6 +81,28 @@ export const PAPER_ROWS: readonly PaperRow[] = [
   ...rows("Table 10", "7B", { "DAPO + entropy loss": [64.77, 59.14, 62.27] }),
 ];
 
+export type PapoArm = "papo-g" | "papo-d";
+
+/** Table 1: gains over the baseline, in percent of it, averaged over the benchmarks of a group. */
+export const PAPER_GAINS: Readonly<
+  Record<
+    PapoArm,
+    Record<
+      "3B" | "7B",
+      { readonly general: number; readonly vision: number; readonly overall: number }
+    >
+  >
+> = {
+  "papo-g": {
+    "3B": { general: 3.38, vision: 5.6, overall: 4.36 },
+    "7B": { general: 1.53, vision: 7.96, overall: 4.39 },
+  },
+  "papo-d": {
+    "3B": { general: 5.0, vision: 5.97, overall: 5.54 },
+    "7B": { general: 15.61, vision: 19.09, overall: 17.54 },
+  },
+};
+
 /** Table 11, 7B, γ 0.02: overall accuracy by the coefficient of both entropies. */
 export const PAPER_ENTROPY_WEIGHTS: readonly {
   readonly weight: number;

@@ -1,5 +1,5 @@
 /** The tables of the report: accuracies and differences of the runs, beside the paper's. */
-import type { Estimate } from "../experiment/statistics.js";
+import { type Estimate, estimate } from "../experiment/statistics.js";
 import { type Ablation, COLLAPSES, MAIN_ARMS, PAIRS } from "./arms.js";
 import { courseOf, FALLEN } from "./collapse.js";
 import { differenceOf, meanOf } from "./comparison.js";
@@ -8,6 +8,7 @@ import {
   errorRate,
   errorShare,
   final,
+  initial,
   lostWithoutImage,
   meanHeight,
   type ReadingName,
@@ -40,6 +41,14 @@ export function finalTable(laboratory: Laboratory): string {
     ...VIEWS.map(({ title }) => ({ title, group: "here" })),
     ...MODELS.flatMap((model) => paperColumns(model)),
   ];
+  const before: Row = {
+    name: "cold start",
+    cells: [
+      "",
+      ...VIEWS.map((view) => within(atFirst(laboratory, view.name))),
+      ...MODELS.flatMap(() => ["", "", ""]),
+    ],
+  };
   const rows = MAIN_ARMS.map(({ id, name }) => ({
     name,
     cells: [
@@ -48,7 +57,7 @@ export function finalTable(laboratory: Laboratory): string {
       ...MODELS.flatMap((model) => paperCells(model, "Table 1", id)),
     ],
   }));
-  return table("arm", columns, rows);
+  return table("arm", columns, [before, ...rows]);
 }
 
 /** What PAPO adds to each baseline, in points, beside the paper's. */
@@ -85,7 +94,8 @@ export function detailTable(laboratory: Laboratory): string {
     name,
     cells: DETAILS.map((detail) => within(meanOf(laboratory, id, final(detail.name)))),
   }));
-  return table("arm", DETAILS, rows);
+  const cells = DETAILS.map((detail) => within(atFirst(laboratory, detail.name)));
+  return table("arm", DETAILS, [{ name: "cold start", cells }, ...rows]);
 }
 
 /** Accuracy with a black image, and how far policy and masked policy are apart. */
@@ -106,11 +116,21 @@ export function maskedTable(laboratory: Laboratory): string {
         within(meanOf(laboratory, id, final("maskedText"))),
         within(meanOf(laboratory, id, lostWithoutImage("vision"))),
         within(meanOf(laboratory, id, lostWithoutImage("text"))),
-        kl === undefined ? "" : kl.mean.toFixed(2),
+        nats(kl),
       ],
     };
   });
-  return table("arm", columns, rows);
+  const before: Row = {
+    name: "cold start",
+    cells: [
+      within(atFirst(laboratory, "maskedVision")),
+      within(atFirst(laboratory, "maskedText")),
+      "",
+      "",
+      nats(atFirst(laboratory, "kl")),
+    ],
+  };
+  return table("arm", columns, [before, ...rows]);
 }
 
 /** Why answers are wrong. */
@@ -188,6 +208,7 @@ export function collapseTable(laboratory: Laboratory): string {
     { title: "best", group: "smoothed reward" },
     { title: "last", group: "smoothed reward" },
     { title: "KL variance grew" },
+    { title: "signs of the first alarm" },
   ];
   const rows = COLLAPSES.flatMap(({ id, label }) =>
     [...runsOf(laboratory, id)].map(([seed, run]) => {
@@ -203,6 +224,7 @@ export function collapseTable(laboratory: Laboratory): string {
           best.toFixed(2),
           last.toFixed(2),
           growth(stepsOf(run, "perceptionKlVariance")),
+          run.monitor.find(({ level }) => level === "alarm")?.signs.join(", ") ?? "",
         ],
       };
     }),
@@ -229,15 +251,35 @@ function paperCells(model: PaperModel, name: string, method: string): string[] {
   return [row.overall, row.vision, row.general].map((value) => value.toFixed(2));
 }
 
-function within(estimate: Estimate | undefined): string {
-  return estimate === undefined ? "" : percentWithin(estimate);
+/** Before any reinforcement learning, over the seeds of the main arms; what arms of a seed share counts once. */
+function atFirst(laboratory: Laboratory, name: ReadingName): Estimate | undefined {
+  const values = new Map<number, number>();
+  for (const { id } of MAIN_ARMS) {
+    for (const [seed, run] of runsOf(laboratory, id)) {
+      const value = initial(name)(run);
+      if (value !== undefined) values.set(seed, value);
+    }
+  }
+  return values.size === 0 ? undefined : estimate([...values.values()]);
+}
+
+function nats(value: Estimate | undefined): string {
+  if (value === undefined) return "";
+  const { mean, halfWidth } = value;
+  return Number.isNaN(halfWidth)
+    ? mean.toFixed(2)
+    : `${mean.toFixed(2)} ±\u00a0${halfWidth.toFixed(2)}`;
+}
+
+function within(value: Estimate | undefined): string {
+  return value === undefined ? "" : percentWithin(value);
 }
 
 /** Points, green where higher and red where lower; the other way round for errors. */
-function difference(estimate: Estimate | undefined, lowerIsBetter = false): string {
-  if (estimate === undefined) return "";
-  const { low, high } = estimate;
+function difference(value: Estimate | undefined, lowerIsBetter = false): string {
+  if (value === undefined) return "";
+  const { low, high } = value;
   const [up, down] = lowerIsBetter ? ["worse", "better"] : ["better", "worse"];
   const colour = low > 0 ? up : high < 0 ? down : "even";
-  return `<span class="${colour}">${points(estimate)}</span>`;
+  return `<span class="${colour}">${points(value)}</span>`;
 }
