@@ -91,7 +91,7 @@ ul.missed{color:var(--muted);max-width:none;columns:2 24rem;font-size:.93rem}
 .samples figcaption{margin-top:.4rem;color:var(--ink)}
 .answers{display:grid;grid-template-columns:max-content 1fr;gap:0 .6rem;margin:.2rem 0 0}
 .answers dt{color:var(--muted)}.answers dd{margin:0;min-width:0}
-@media(max-width:600px){h1{font-size:1.55rem}th,td{padding:.28rem .45rem}tbody th{white-space:normal;max-width:8.5rem;min-width:4.5rem}}
+@media(max-width:600px){h1{font-size:1.55rem}th,td{padding:.28rem .45rem}tbody th{white-space:normal;max-width:9rem;min-width:6.2rem}}
 `;
 
 /** A document; `body` and `description` are HTML and plain text. */

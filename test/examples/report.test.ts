@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
 import { JSDOM } from "jsdom";
-import { SHOWN_ARMS } from "../../examples/report/arms.js";
+import { ARMS, runsOf } from "../../examples/experiment/plan.js";
+import { ABLATIONS, SHOWN_ARMS } from "../../examples/report/arms.js";
 import { courseOf } from "../../examples/report/collapse.js";
 import { type Finding, findingsOf } from "../../examples/report/findings.js";
 import { betweenMarkers, summaryOf } from "../../examples/report/markdown.js";
@@ -15,6 +16,7 @@ import { PAPER_ROWS } from "../../examples/report/paper.js";
 import { dataUrlOf } from "../../examples/report/picture.js";
 import { runPage } from "../../examples/report/run-page.js";
 import { type Laboratory, readLaboratory } from "../../examples/report/runs.js";
+import { objectiveOf, type RunConfig } from "../../examples/trainer/config.js";
 import { type FakeRun, fakeRun, writeFakeRuns } from "./fake-runs.js";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "report-"));
@@ -276,4 +278,18 @@ test("the page of one run has its curves, and what was said of each image", (t) 
   );
   t.deepEqual(rows[1], ["vision-dependent", "35.0\u00a0%", "70.0\u00a0%"]);
   t.false(/NaN|undefined/.test(html));
+});
+
+test("the report shows the arms of the plan, under the numbers that they have", (t) => {
+  t.deepEqual([...SHOWN_ARMS].sort(), ARMS.map(({ id }) => id).sort());
+  const configs = new Map(runsOf({ seeds: [1] }).map(({ arm: { id }, config }) => [id, config]));
+  const labelled = (ablation: string, number: (config: RunConfig) => unknown): void => {
+    for (const { id, label } of ABLATIONS.find(({ id: of }) => of === ablation)?.arms ?? []) {
+      const config = configs.get(id);
+      if (config !== undefined) t.is(number(config), Number.parseFloat(label), `${id}: ${label}`);
+    }
+  };
+  labelled("gamma", (config) => objectiveOf(config).spec.perceptionKlCoef);
+  labelled("mask-ratio", ({ mask }) => mask.ratio);
+  labelled("bound", (config) => objectiveOf(config).spec.exactKlLimit);
 });
