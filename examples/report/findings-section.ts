@@ -8,7 +8,7 @@ const HEADS: Readonly<Record<Verdict, string>> = {
   mixed: "For some runs, not for others",
   unclear: "No difference seen at this scale",
   beyond: "Beyond the paper: a difference, or a count",
-  missing: "Not run",
+  missing: "Not decided: not run, or on one seed only",
 };
 const VERDICTS = Object.keys(HEADS) as Verdict[];
 
@@ -37,7 +37,7 @@ function short(verdict: Verdict): string {
     mixed: "for some runs",
     unclear: "no difference seen",
     beyond: "beyond the paper",
-    missing: "not run",
+    missing: "not decided",
   };
   return words[verdict];
 }
@@ -46,7 +46,7 @@ function held(findings: readonly Finding[]): string {
   return `<ul class="findings">${findings.map(item).join("")}</ul>`;
 }
 
-/** What was not run takes little space. */
+/** What was not put to the test takes little space. */
 function missed(findings: readonly Finding[]): string {
   const items = findings.map(({ claim, here }) => `<li>${escaped(claim)} (${escaped(here)})</li>`);
   return `<ul class="missed">${items.join("")}</ul>`;

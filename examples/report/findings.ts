@@ -11,7 +11,7 @@ import type { Laboratory } from "./runs.js";
 
 /**
  * "unclear": no difference seen; "mixed": some runs as claimed, others not; "beyond": seen here, and the paper says nothing
- * of it; "missing": not run.
+ * of it; "missing": not run, or on one seed only.
  */
 export type Verdict = "agrees" | "differs" | "mixed" | "unclear" | "beyond" | "missing";
 
@@ -38,10 +38,9 @@ export function findingsOf(laboratory: Laboratory): Finding[] {
 
 /** Verdict of an interval, by what is expected of it. */
 export function verdictOf(estimate: Estimate, expected: Comparison["expected"]): Verdict {
+  if (estimate.count < 2) return "missing";
   const sign = signOf(estimate);
-  if (sign === "none") {
-    return expected === "none" && !Number.isNaN(estimate.low) ? "agrees" : "unclear";
-  }
+  if (sign === "none") return expected === "none" ? "agrees" : "unclear";
   if (expected === undefined) return "beyond";
   return sign === expected ? "agrees" : "differs";
 }
@@ -87,6 +86,7 @@ function perceptionShare(laboratory: Laboratory): Finding {
   const { mean, low, high } = share;
   const interval = Number.isNaN(low) ? "" : ` [${percent(low)}, ${percent(high)}]`;
   const here = `GRPO: ${percent(mean)}${interval} of the wrong answers, ${plural(share.count, "seed")}`;
+  if (share.count < 2) return { claim, source, verdict: "missing", here: `${here}, no interval` };
   if (low > 0.5) return { claim, source, verdict: "agrees", here };
   return { claim, source, verdict: high < 0.5 ? "differs" : "unclear", here };
 }

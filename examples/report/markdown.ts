@@ -57,5 +57,5 @@ function verdicts(laboratory: Laboratory): string {
   const findings = findingsOf(laboratory);
   const count = (verdict: Verdict): number =>
     findings.filter((finding) => finding.verdict === verdict).length;
-  return `Of the paper's claims ${count("agrees")} agree, ${count("differs")} do not, for ${count("unclear")} no difference was seen, and ${count("missing")} were not put to the test.`;
+  return `Of the paper's claims ${count("agrees")} agree, ${count("differs")} do not, for ${count("unclear")} no difference was seen, and ${count("missing")} are not decided (not run, or one seed only).`;
 }

@@ -80,7 +80,7 @@ test("where the interval holds 0, and with one seed, no difference is claimed", 
   t.regex(noisy.here, /^no difference seen at this scale/);
 
   const single = finding([...arm("grpo", [0.4]), ...arm("papo-g", [0.9])], /^PAPO-G is better/);
-  t.is(single.verdict, "unclear");
+  t.is(single.verdict, "missing");
   t.regex(single.here, /^one seed, no interval: .*\+25\.0 points/);
 });
 
