@@ -38,6 +38,12 @@ const CLAIMS: readonly Claim[] = [
     arm: "collapse-ref-kl",
     collapses: false,
   },
+  {
+    claim: "PAPO-D does not collapse (there DAPO-7B does, late)",
+    source: "Figure 4",
+    arm: "papo-d",
+    collapses: false,
+  },
 ];
 
 export function collapseFindings(laboratory: Laboratory): Finding[] {
@@ -108,9 +114,7 @@ function forewarned(laboratory: Laboratory): Finding {
   );
   const distance = leads.sort((a, b) => a - b)[Math.floor(leads.length / 2)];
   const lead =
-    distance === undefined
-      ? ""
-      : `, by ${plural(distance, "batch").replace("batchs", "batches")} in the median`;
+    distance === undefined ? "" : `, by ${plural(distance, "batch", "batches")} in the median`;
   return {
     claim,
     source,

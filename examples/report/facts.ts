@@ -53,7 +53,7 @@ function scales(size: number): string {
 function lengths(laboratory: Laboratory): string {
   return perSetting(laboratory, ({ config }) => {
     const { batches, prompts, group } = config;
-    return `${plural(batches, "batch").replace("batchs", "batches")} of ${prompts} problems with ${group} answers each`;
+    return `${plural(batches, "batch", "batches")} of ${prompts} problems with ${group} answers each`;
   });
 }
 

@@ -33,8 +33,8 @@ export function short(value: number): string {
 }
 
 /** "1 run", "3 runs". */
-export function plural(count: number, noun: string): string {
-  return `${count}${SPACE}${noun}${count === 1 ? "" : "s"}`;
+export function plural(count: number, noun: string, many: string = `${noun}s`): string {
+  return `${count}${SPACE}${count === 1 ? noun : many}`;
 }
 
 /** "a, b and c". */

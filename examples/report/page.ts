@@ -2,6 +2,7 @@
 import { ABLATIONS, type Ablation, COLLAPSES, MAIN_ARMS, SHOWN_ARMS } from "./arms.js";
 import { courseOf, FALLEN } from "./collapse.js";
 import { collapsePanels } from "./collapse-plots.js";
+import { collapseTable, signsTable } from "./collapse-tables.js";
 import { alongSetting, ERROR_COLOURS, errorBars, learningCurves } from "./curve-plots.js";
 import { type Colour, css } from "./drawing.js";
 import { factsSection } from "./facts.js";
@@ -9,7 +10,7 @@ import { findingsOf } from "./findings.js";
 import { findingsSection } from "./findings-section.js";
 import { ERROR_KINDS, type ReadingName } from "./measures.js";
 import { escaped, percent } from "./numbers.js";
-import { NOT_IN_THE_PAPER, PAPER, PAPER_COLLAPSE, PAPER_ENTROPY_WEIGHTS } from "./paper.js";
+import { NOT_IN_THE_PAPER, PAPER, PAPER_ENTROPY_WEIGHTS, PAPER_VARIANCE_FACTOR } from "./paper.js";
 import { type Laboratory, runsOf } from "./runs.js";
 import { settingsTable } from "./settings.js";
 import { documentOf } from "./style.js";
@@ -144,12 +145,14 @@ function collapseSection(laboratory: Laboratory): string {
 it; then one thing after the other does. The reward counts as fallen where its mean over 11
 batches (centred, so that smoothing delays nothing) is below ${percent(FALLEN, 0)} of its largest
 so far. The monitor sees each batch as it comes. In the paper a collapsed 7B run had
-${PAPER_COLLAPSE.varianceFactor} times the variance of the per-token KL of a stable one (appendix
+${PAPER_VARIANCE_FACTOR} times the variance of the per-token KL of a stable one (appendix
 M).</p>
 ${absent.length === 0 ? "" : missing(`Not run: ${absent.join(", ")}.`)}
 ${cards.length === 0 ? "" : collapseLegend()}
 <div class="grid">${cards.join("")}</div>
-${tables.collapseTable(laboratory)}`;
+${collapseTable(laboratory)}
+<h3>The early signs</h3>
+${signsTable(laboratory)}`;
 }
 
 function collapseLegend(): string {

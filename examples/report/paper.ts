@@ -122,18 +122,30 @@ export const PAPER_ERRORS = {
   reduction: 0.305,
 } as const;
 
-/** §5.3, appendix M: what a collapsed 7B run (γ 0.02, no entropy) showed against a stable one. */
-export const PAPER_COLLAPSE = {
-  /** Variance of the per-token perception KL, times that of the baseline. */
-  varianceFactor: 8.4,
-  /** Score of how related answers are to the question. */
-  relatedness: -0.18,
-} as const;
+/** Appendix M: variance of the per-token perception KL of a collapsed 7B run (γ 0.02, no entropy), times the baseline's. */
+export const PAPER_VARIANCE_FACTOR = 8.4;
+
+/**
+ * Early signs, §5.3: PAPO-G-7B with γ 0.01, stable, and with γ 0.02 without entropies, collapsed from about step 130 of
+ * Figure 11 on. Read off the curves (the variance: Figure 13), so that one digit counts.
+ */
+export const PAPER_SIGNS: readonly {
+  readonly name: "kl" | "perceptionKlVariance" | "clipFraction" | "entropy" | "maskedEntropy";
+  readonly title: string;
+  readonly stable: string;
+  readonly collapsed: string;
+}[] = [
+  { name: "kl", title: "perception KL, nats", stable: "0.03 to 0.05", collapsed: "0.9" },
+  { name: "perceptionKlVariance", title: "its variance", stable: "1.5", collapsed: "12.5" },
+  { name: "clipFraction", title: "clip fraction", stable: "0.0005", collapsed: "0.0075" },
+  { name: "entropy", title: "entropy, nats", stable: "0.2", collapsed: "0.4" },
+  { name: "maskedEntropy", title: "masked entropy, nats", stable: "0.4", collapsed: "1.3 to 1.7" },
+];
 
 /** What the paper's text was searched for and does not give. */
 export const NOT_IN_THE_PAPER: readonly string[] = [
   "intervals or repeated seeds: its tables have one number per setting",
-  "values of its training curves (Figures 4, 5, 9 to 12 are pictures; only what the text says of them is used here)",
+  "its training curves as numbers (of Figure 11 what can be read off is in the table of early signs)",
   "accuracy with the image masked at the evaluation",
   "a score for the entropy of the masked policy alone (the text says that it only delays the collapse)",
   "γ above 0.04, a perception KL with a bound, exact entropies",

@@ -131,7 +131,7 @@ function plotOf(
     height: 230,
     marginTop: 36,
     marginBottom: 42,
-    marginLeft: 42,
+    marginLeft: 50,
     x: { label: "batch", ticks: 5 },
     y: { label: title, grid: true, zero: true, nice: true, ticks: 5 },
     marks,

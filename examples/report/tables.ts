@@ -1,7 +1,6 @@
 /** The tables of the report: accuracies and differences of the runs, beside the paper's. */
 import { type Estimate, estimate } from "../experiment/statistics.js";
-import { type Ablation, COLLAPSES, MAIN_ARMS, PAIRS } from "./arms.js";
-import { courseOf, FALLEN } from "./collapse.js";
+import { type Ablation, MAIN_ARMS, PAIRS } from "./arms.js";
 import { differenceOf, meanOf } from "./comparison.js";
 import {
   ERROR_KINDS,
@@ -12,7 +11,6 @@ import {
   lostWithoutImage,
   meanHeight,
   type ReadingName,
-  stepsOf,
 } from "./measures.js";
 import { percent, percentWithin, points, signed } from "./numbers.js";
 import { PAPER_ERRORS, type PaperModel, paperRow } from "./paper.js";
@@ -196,49 +194,6 @@ export function ablationTable(laboratory: Laboratory, { arms, base, models }: Ab
     ],
   }));
   return table("setting", columns, rows);
-}
-
-/** Every run of the collapse: who fell, and what the monitor said before. */
-export function collapseTable(laboratory: Laboratory): string {
-  const columns = [
-    { title: "first warning", group: "batch" },
-    { title: "first alarm", group: "batch" },
-    { title: `reward below ${percent(FALLEN, 0)} of its best`, group: "batch" },
-    { title: "alarm first?" },
-    { title: "best", group: "smoothed reward" },
-    { title: "last", group: "smoothed reward" },
-    { title: "KL variance grew" },
-    { title: "signs of the first alarm" },
-  ];
-  const rows = COLLAPSES.flatMap(({ id, label }) =>
-    [...runsOf(laboratory, id)].map(([seed, run]) => {
-      const { warning, alarm, fall, best, last } = courseOf(run);
-      const first = fall === undefined ? "" : alarm !== undefined && alarm < fall ? "yes" : "no";
-      return {
-        name: `${label}, seed ${seed}`,
-        cells: [
-          String(warning ?? ""),
-          String(alarm ?? ""),
-          String(fall ?? ""),
-          first,
-          best.toFixed(2),
-          last.toFixed(2),
-          growth(stepsOf(run, "perceptionKlVariance")),
-          run.monitor.find(({ level }) => level === "alarm")?.signs.join(", ") ?? "",
-        ],
-      };
-    }),
-  );
-  return rows.length === 0 ? "" : table("against the collapse", columns, rows);
-}
-
-/** Largest of the values over the median of the first twenty: "12 ×". */
-function growth(values: readonly number[]): string {
-  const present = values.filter(Number.isFinite);
-  const early = present.slice(0, 20).sort((a, b) => a - b);
-  const median = early[Math.floor(early.length / 2)];
-  if (median === undefined || median <= 0) return "";
-  return `${Number((Math.max(...present) / median).toPrecision(2))}\u00a0×`;
 }
 
 function paperColumns(model: PaperModel): Column[] {

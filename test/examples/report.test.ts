@@ -9,6 +9,7 @@ import { JSDOM } from "jsdom";
 import { ARMS, runsOf } from "../../examples/experiment/plan.js";
 import { ABLATIONS, SHOWN_ARMS } from "../../examples/report/arms.js";
 import { courseOf } from "../../examples/report/collapse.js";
+import { signsTable } from "../../examples/report/collapse-tables.js";
 import { type Finding, findingsOf } from "../../examples/report/findings.js";
 import { betweenMarkers, summaryOf } from "../../examples/report/markdown.js";
 import { pageOf } from "../../examples/report/page.js";
@@ -147,6 +148,23 @@ test("the collapse: who falls, who does not, and whether the alarm came first", 
   t.is(finding(masked, /^Signs show/).verdict, "differs");
   const fell = arm("collapse-double-entropy", [0.6], { collapsesAt: 120 });
   t.is(finding(fell, /^Both entropies prevent/).verdict, "differs");
+});
+
+test("early signs: medians of the first batches and of those before the fall", (t) => {
+  const run = fakeRun({ arm: "collapse-none", seed: 1, vision: 0.6, text: 0.6 });
+  const steps = {
+    ...run.steps,
+    reward: run.steps.reward.map((_, at) => (at < 100 ? 1 : 0)),
+    kl: run.steps.kl.map((_, at) => (at < 50 ? 0.5 : 2)),
+    clipFraction: run.steps.clipFraction.map(() => 0.01),
+  };
+  const runs = new Map([[1, { ...run, steps }]]);
+  const html = signsTable({ arms: new Map([["collapse-none", runs]]) });
+  const rows = [...new JSDOM(html).window.document.querySelectorAll("tbody tr")].map((row) =>
+    [...row.children].map((cell) => cell.textContent),
+  );
+  t.deepEqual(rows[0], ["perception KL, nats", "0.03 to 0.05", "0.9", "0.5", "2", "4\u00a0×"]);
+  t.deepEqual(rows[2]?.slice(3), ["0.01", "0.01", "1\u00a0×"]);
 });
 
 test("the page is one file, without scripts, that leads nowhere but to the paper", (t) => {
