@@ -18,8 +18,8 @@ export const MAIN_ARMS: readonly MainArm[] = [
 
 /** What PAPO adds: arm less baseline. */
 export const PAIRS = [
-  { arm: "papo-g", base: "grpo", name: "PAPO-G − GRPO" },
-  { arm: "papo-d", base: "dapo", name: "PAPO-D − DAPO" },
+  { arm: "papo-g", base: "grpo", name: "PAPO-G − GRPO", colour: "blue" },
+  { arm: "papo-d", base: "dapo", name: "PAPO-D − DAPO", colour: "orange" },
 ] as const;
 
 type PaperRows = Readonly<Partial<Record<PaperModel, PaperRow | undefined>>>;

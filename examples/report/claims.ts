@@ -37,7 +37,7 @@ function gains(table: string, arm: string, base: string): string {
 function gapClaim(arm: PapoArm, name: string): string {
   const gaps = (["3B", "7B"] as const).map((model) => {
     const { vision, general } = PAPER_GAINS[arm][model];
-    return `${signed(vision)} % against ${signed(general)} % at ${model}`;
+    return `${signed(vision)}\u00a0% against ${signed(general)}\u00a0% at ${model}`;
   });
   return `${name} gains relatively more where the image is needed: ${gaps.join(", ")}`;
 }

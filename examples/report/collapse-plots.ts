@@ -32,8 +32,21 @@ const PANELS: readonly Panel[] = [
   },
 ];
 
+/** Ranges of the panels in their order: the same for all settings, so that they compare. */
+export type Ranges = readonly (readonly [low: number, high: number])[];
+
+export function rangesOf(runs: readonly RunResult[]): Ranges {
+  return PANELS.map(({ lines, logarithmic }) => {
+    const values = runs
+      .flatMap((run) => lines.flatMap(({ name }) => smoothed(stepsOf(run, name))))
+      .filter(Number.isFinite);
+    const high = Math.max(FLOOR, ...values);
+    return logarithmic ? [Math.max(FLOOR, Math.min(high, ...values)), high] : [0, high];
+  });
+}
+
 /** Panels of one setting, one below the other; the first seed in full with its marks, the others faint. */
-export function collapsePanels(runs: Runs, label: string): string {
+export function collapsePanels(runs: Runs, label: string, ranges: Ranges): string {
   const [first, ...others] = [...runs.values()];
   if (first === undefined) return "";
   const { warning, alarm, fall } = courseOf(first);
@@ -42,11 +55,11 @@ export function collapsePanels(runs: Runs, label: string): string {
     ...ruleAt(alarm, "red"),
     ...ruleAt(fall, "ink", "5 3"),
   ];
-  const shown = PANELS.filter(({ lines }) =>
-    lines.some(({ name }) => stepsOf(first, name).length > 0),
+  const shown = PANELS.map((panel, at) => ({ ...panel, domain: [...(ranges[at] ?? [])] })).filter(
+    ({ lines }) => lines.some(({ name }) => stepsOf(first, name).length > 0),
   );
   return shown
-    .map(({ title, lines, logarithmic }, at) =>
+    .map(({ title, lines, logarithmic, domain }, at) =>
       draw(`${title} by batch, against the collapse: ${label}`, {
         height: at === shown.length - 1 ? 140 : 112,
         marginLeft: 42,
@@ -64,7 +77,8 @@ export function collapsePanels(runs: Runs, label: string): string {
           ticks: 3,
           grid: true,
           nice: true,
-          ...(logarithmic ? { type: "log" as const, tickFormat: "~g" } : { zero: true }),
+          domain,
+          ...(logarithmic ? { type: "log" as const, tickFormat: "~g" } : {}),
         },
         marks: [
           ...others.flatMap((run) => lines.map((line) => lineOf(run, line, 0.3, logarithmic))),

@@ -1,8 +1,8 @@
 /** Tables of the collapse: every run with what the monitor said, and the paper's early signs beside ours. */
+import type { RunResult } from "../trainer/index.js";
 import { COLLAPSES } from "./arms.js";
-import { courseOf, FALLEN } from "./collapse.js";
+import { courseOf } from "./collapse.js";
 import { stepsOf } from "./measures.js";
-import { percent } from "./numbers.js";
 import { PAPER_SIGNS } from "./paper.js";
 import { type Laboratory, runsOf } from "./runs.js";
 import { type Column, type Row, table } from "./table.js";
@@ -16,12 +16,12 @@ export function collapseTable(laboratory: Laboratory): string {
   const columns = [
     { title: "first warning", group: "batch" },
     { title: "first alarm", group: "batch" },
-    { title: `reward below ${percent(FALLEN, 0)} of its best`, group: "batch" },
+    { title: "reward falls", group: "batch" },
     { title: "alarm first?" },
     { title: "best", group: "smoothed reward" },
     { title: "last", group: "smoothed reward" },
     { title: "KL variance grew" },
-    { title: "signs of the first alarm" },
+    { title: "signs of the alarm" },
   ];
   const rows = COLLAPSES.flatMap(({ id, label }) =>
     [...runsOf(laboratory, id)].map(([seed, run]) => {
@@ -37,12 +37,18 @@ export function collapseTable(laboratory: Laboratory): string {
           best.toFixed(2),
           last.toFixed(2),
           growth(stepsOf(run, "perceptionKlVariance")),
-          run.monitor.find(({ level }) => level === "alarm")?.signs.join(", ") ?? "",
+          signsOf(run),
         ],
       };
     }),
   );
   return rows.length === 0 ? "" : table("against the collapse", columns, rows);
+}
+
+/** What the first alarm was of. */
+function signsOf({ monitor }: RunResult): string {
+  const signs = monitor.find(({ level }) => level === "alarm")?.signs ?? [];
+  return signs.length === 0 ? "" : `<span class="wrapped">${signs.join(", ")}</span>`;
 }
 
 /** Largest of the values over the median of the first twenty: "12 ×". */

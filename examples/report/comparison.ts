@@ -31,18 +31,48 @@ export function differenceOf(
   );
 }
 
+export interface CurvePoint {
+  readonly batch: number;
+  readonly estimate: Estimate;
+}
+
 /** A learning curve over seeds, at the batches where every seed was evaluated. */
-export function meanCurve(
-  laboratory: Laboratory,
-  arm: string,
-  name: ReadingName,
-): { readonly batch: number; readonly estimate: Estimate }[] {
-  const curves = [...runsOf(laboratory, arm).values()].map((run) => new Map(curveOf(run, name)));
+export function meanCurve(laboratory: Laboratory, arm: string, name: ReadingName): CurvePoint[] {
+  return acrossSeeds(
+    [...runsOf(laboratory, arm).values()].map((run) => new Map(curveOf(run, name))),
+  );
+}
+
+function acrossSeeds(curves: readonly ReadonlyMap<number, number>[]): CurvePoint[] {
   const [first] = curves;
   return [...(first?.keys() ?? [])].flatMap((batch) => {
     const values = curves.flatMap((curve) => curve.get(batch) ?? []);
     return values.length < curves.length ? [] : [{ batch, estimate: estimate(values) }];
   });
+}
+
+/** `arm − base` at the batches where every common seed has both. */
+export function differenceCurve(
+  laboratory: Laboratory,
+  arm: string,
+  base: string,
+  name: ReadingName,
+): CurvePoint[] {
+  const [of, against] = [runsOf(laboratory, arm), runsOf(laboratory, base)];
+  const curves = [...of].flatMap(([seed, run]) => {
+    const other = against.get(seed);
+    if (other === undefined) return [];
+    const heights = new Map(curveOf(other, name));
+    return [
+      new Map(
+        curveOf(run, name).flatMap(([batch, value]): [number, number][] => {
+          const height = heights.get(batch);
+          return height === undefined ? [] : [[batch, value - height]];
+        }),
+      ),
+    ];
+  });
+  return acrossSeeds(curves);
 }
 
 /** What an interval says of a difference; with one seed there is no interval, and it says nothing. */

@@ -1,8 +1,7 @@
 /** Learning curves with their bands, accuracies along a setting, and the kinds of errors. */
 import * as Plot from "@observablehq/plot";
-import type { Estimate } from "../experiment/statistics.js";
-import { MAIN_ARMS } from "./arms.js";
-import { meanCurve, meanOf } from "./comparison.js";
+import { MAIN_ARMS, PAIRS } from "./arms.js";
+import { type CurvePoint, differenceCurve, meanCurve, meanOf } from "./comparison.js";
 import { type Colour, css, draw } from "./drawing.js";
 import { ERROR_KINDS, type ErrorKind, errorRate, final, type ReadingName } from "./measures.js";
 import type { Laboratory } from "./runs.js";
@@ -16,6 +15,13 @@ interface Point {
   readonly high: number;
 }
 
+interface Line {
+  readonly name: string;
+  readonly colour: Colour;
+  readonly dashed: boolean;
+  readonly points: readonly Point[];
+}
+
 /** One reading over batches for every main arm that was run, percent; undefined where none was. */
 export function learningCurves(
   laboratory: Laboratory,
@@ -24,13 +30,39 @@ export function learningCurves(
 ): string | undefined {
   const lines = MAIN_ARMS.map((arm) => ({
     ...arm,
-    points: meanCurve(laboratory, arm.id, name).map(pointOf),
-  })).filter(({ points }) => points.length > 0);
+    points: meanCurve(laboratory, arm.id, name).map(pointOf).map(withinPercent),
+  }));
+  return linePlot(lines, title, `${title}, %`, []);
+}
+
+/** What PAPO adds over batches, points; undefined where no arm and its baseline have a seed in common. */
+export function differenceCurves(
+  laboratory: Laboratory,
+  name: ReadingName,
+  title: string,
+): string | undefined {
+  const lines = PAIRS.map(({ arm, base, name: pair, colour }) => ({
+    name: pair,
+    colour,
+    dashed: false,
+    points: differenceCurve(laboratory, arm, base, name).map(pointOf),
+  }));
+  const zero = Plot.ruleY([0], { stroke: css("muted") });
+  return linePlot(lines, `what PAPO adds, ${title}`, `${title}, points`, [zero]);
+}
+
+function linePlot(
+  all: readonly Line[],
+  title: string,
+  label: string,
+  under: readonly Plot.Markish[],
+): string | undefined {
+  const lines = all.filter(({ points }) => points.length > 0);
   if (lines.length === 0) return undefined;
   const marks = lines.flatMap(({ points, colour, dashed }) => [
     Plot.areaY(
       points.filter(({ low }) => Number.isFinite(low)),
-      { x: "batch", y1: "low", y2: "high", fill: css(colour), fillOpacity: dashed ? 0.1 : 0.18 },
+      { x: "batch", y1: "low", y2: "high", fill: css(colour), fillOpacity: dashed ? 0.08 : 0.16 },
     ),
     Plot.line(points, {
       x: "batch",
@@ -40,15 +72,15 @@ export function learningCurves(
       ...(dashed ? { strokeDasharray: DASHES } : {}),
     }),
   ]);
-  const description = `${title}: ${lines.map(({ name: arm, points }) => `${arm} ${points.at(-1)?.mean.toFixed(1)} %`).join(", ")} at the end`;
-  return draw(description, {
+  const ends = lines.map(({ name, points }) => `${name} ${points.at(-1)?.mean.toFixed(1)}`);
+  return draw(`${title}: ${ends.join(", ")} at the end`, {
     height: 260,
     marginLeft: 38,
     marginTop: 26,
     marginBottom: 42,
     x: { label: "batch", ticks: 5 },
-    y: { label: `${title}, %`, grid: true, ticks: 5, zero: false },
-    marks,
+    y: { label, grid: true, ticks: 5, zero: false },
+    marks: [...under, ...marks],
   });
 }
 
@@ -135,7 +167,12 @@ export function errorBars(laboratory: Laboratory): string | undefined {
   });
 }
 
-function pointOf({ batch, estimate }: { batch: number; estimate: Estimate }): Point {
+function pointOf({ batch, estimate }: CurvePoint): Point {
   const { mean, low, high } = estimate;
   return { batch, mean: 100 * mean, low: 100 * low, high: 100 * high };
+}
+
+/** A band beyond what there can be would only stretch the plot. */
+function withinPercent(point: Point): Point {
+  return { ...point, low: Math.max(0, point.low), high: Math.min(100, point.high) };
 }

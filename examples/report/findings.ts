@@ -92,7 +92,7 @@ function perceptionShare(laboratory: Laboratory): Finding {
 }
 
 function perceptionErrors(laboratory: Laboratory): Finding {
-  const claim = `PAPO-G makes fewer errors of perception than GRPO: ${signed(-100 * PAPER_ERRORS.reduction)} %`;
+  const claim = `PAPO-G makes fewer errors of perception than GRPO: ${signed(-100 * PAPER_ERRORS.reduction)}\u00a0%`;
   const source = "Figure 1, 3B";
   const measure = errorRate("perception");
   const estimate = differenceOf(laboratory, "papo-g", "grpo", measure);
@@ -100,7 +100,8 @@ function perceptionErrors(laboratory: Laboratory): Finding {
   if (estimate === undefined || baseline === undefined) {
     return missing(claim, source, laboratory, ["papo-g", "grpo"]);
   }
-  const share = baseline > 0 ? ` (${signed((100 * estimate.mean) / baseline)} % of GRPO's)` : "";
+  const share =
+    baseline > 0 ? ` (${signed((100 * estimate.mean) / baseline)}\u00a0% of GRPO's)` : "";
   const here = `${sentenceOf(estimate, "papo-g", "grpo", "perception errors among all answers")}${share}`;
   return { claim, source, verdict: verdictOf(estimate, "below"), here };
 }

@@ -1,9 +1,15 @@
 /** The report of the experiment as one HTML file: what was run, what came out, and whether it agrees with the paper. */
-import { ABLATIONS, type Ablation, COLLAPSES, MAIN_ARMS, SHOWN_ARMS } from "./arms.js";
+import { ABLATIONS, type Ablation, COLLAPSES, MAIN_ARMS, PAIRS, SHOWN_ARMS } from "./arms.js";
 import { courseOf, FALLEN } from "./collapse.js";
-import { collapsePanels } from "./collapse-plots.js";
+import { collapsePanels, rangesOf } from "./collapse-plots.js";
 import { collapseTable, signsTable } from "./collapse-tables.js";
-import { alongSetting, ERROR_COLOURS, errorBars, learningCurves } from "./curve-plots.js";
+import {
+  alongSetting,
+  differenceCurves,
+  ERROR_COLOURS,
+  errorBars,
+  learningCurves,
+} from "./curve-plots.js";
 import { type Colour, css } from "./drawing.js";
 import { factsSection } from "./facts.js";
 import { findingsOf } from "./findings.js";
@@ -52,13 +58,14 @@ const NAVIGATION = `<nav>${Object.entries({
   .map(([id, name]) => `<a href="#${id}">${name}</a>`)
   .join(" ")}</nav>`;
 
+const VIEWS: readonly (readonly [ReadingName, string])[] = [
+  ["overall", "all questions"],
+  ["vision", "vision-dependent"],
+  ["text", "text-aided"],
+];
+
 function mainSection(laboratory: Laboratory): string {
-  const views: [ReadingName, string][] = [
-    ["overall", "all questions"],
-    ["vision", "vision-dependent"],
-    ["text", "text-aided"],
-  ];
-  const plots = views.flatMap(([name, title]) => figureOf(learningCurves(laboratory, name, title)));
+  const plots = VIEWS.flatMap(([name, title]) => figureOf(learningCurves(laboratory, name, title)));
   const curves =
     plots.length === 0
       ? missing("None of the main arms was run.")
@@ -78,8 +85,18 @@ ${tables.finalTable(laboratory)}
 excludes 0. “Mean of the curve” is the area under the learning curve over its length: higher is
 sooner.</p>
 ${tables.gainTable(laboratory)}
+${differencePlots(laboratory)}
 <h3>By task, and by how noisy the image is</h3>
 ${tables.detailTable(laboratory)}`;
+}
+
+function differencePlots(laboratory: Laboratory): string {
+  const plots = VIEWS.flatMap(([name, title]) =>
+    figureOf(differenceCurves(laboratory, name, title)),
+  );
+  if (plots.length === 0) return "";
+  const keys = PAIRS.map(({ name, colour }) => legend(name, colour, false));
+  return `<ul class="legend">${keys.join("")}</ul><div class="grid">${plots.join("")}</div>`;
 }
 
 function maskedSection(laboratory: Laboratory): string {
@@ -129,13 +146,14 @@ ${absent.length === 0 ? "" : missing(`Not run: ${absent.join(", ")}.`)}
 
 function collapseSection(laboratory: Laboratory): string {
   const absent = COLLAPSES.filter(({ id }) => !laboratory.arms.has(id)).map(({ id }) => id);
+  const ranges = rangesOf(COLLAPSES.flatMap(({ id }) => [...runsOf(laboratory, id).values()]));
   const cards = COLLAPSES.flatMap(({ id, label }) => {
     const runs = runsOf(laboratory, id);
     const [seed] = runs.keys();
     if (seed === undefined) return [];
     const fallen = [...runs.values()].filter((run) => courseOf(run).fall !== undefined).length;
     const caption = `the reward fell in ${fallen} of ${runs.size}; seed ${seed} in full, others faint`;
-    const panels = collapsePanels(runs, label);
+    const panels = collapsePanels(runs, label, ranges);
     return [
       `<figure><h3>${escaped(label)}</h3>${panels}<figcaption>${caption}</figcaption></figure>`,
     ];

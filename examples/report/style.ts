@@ -65,7 +65,9 @@ th,td{padding:.28rem .55rem;text-align:right;white-space:nowrap;border-bottom:1p
 thead th{color:var(--muted);font-weight:500;vertical-align:bottom}
 thead th.group{text-align:center;border-bottom:1px solid var(--line);border-left:1px solid var(--line)}
 tbody th,thead tr:first-child th:first-child{text-align:left;font-weight:600;position:sticky;left:0;background:var(--ground)}
+tbody th{white-space:normal;min-width:6.2rem;max-width:14rem}
 tr.base td,tr.base th{background:var(--card)}
+.wrapped{display:inline-block;white-space:normal;text-align:left;width:11rem;line-height:1.25}
 .none{color:var(--muted)}
 svg.interval{width:100px;height:14px;display:block}
 svg.interval path{stroke:currentColor;stroke-width:2;fill:none}
@@ -91,7 +93,7 @@ ul.missed{color:var(--muted);max-width:none;columns:2 24rem;font-size:.93rem}
 .samples figcaption{margin-top:.4rem;color:var(--ink)}
 .answers{display:grid;grid-template-columns:max-content 1fr;gap:0 .6rem;margin:.2rem 0 0}
 .answers dt{color:var(--muted)}.answers dd{margin:0;min-width:0}
-@media(max-width:600px){h1{font-size:1.55rem}th,td{padding:.28rem .45rem}tbody th{white-space:normal;max-width:9rem;min-width:6.2rem}}
+@media(max-width:600px){h1{font-size:1.55rem}th,td{padding:.28rem .45rem}tbody th{max-width:9rem}}
 `;
 
 /** A document; `body` and `description` are HTML and plain text. */

@@ -105,7 +105,7 @@ test("errors of perception are counted among all answers", (t) => {
   ];
   const { here, verdict } = finding(fakes, /fewer errors of perception/);
   t.is(verdict, "agrees");
-  t.regex(here, /−14\.0 \[−14\.0, −14\.0\].*−70\.0 % of GRPO's/);
+  t.regex(here, /−14\.0 \[−14\.0, −14\.0\].*−70\.0.% of GRPO's/);
   t.is(finding(fakes, /^Most errors of GRPO/).verdict, "unclear", "exactly half is not most");
   t.is(
     finding(arm("grpo", [0.4, 0.5], { perceptionErrors: 0.7 }), /^Most errors/).verdict,
@@ -189,7 +189,7 @@ test("the page has a plot or a row for every arm, and the paper's numbers beside
   const { document } = new JSDOM(pageOf(laboratoryOf(EVERYTHING))).window;
   const text = document.body.textContent ?? "";
   t.false(/[Nn]ot run/.test(text));
-  t.is(document.querySelectorAll("figure").length, 3 + 1 + 2 + 6);
+  t.is(document.querySelectorAll("figure").length, 3 + 3 + 1 + 2 + 6);
   const rows = [...document.querySelectorAll("tr")].map((row) =>
     [...row.children].map((cell) => cell.textContent),
   );
