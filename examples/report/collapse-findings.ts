@@ -21,19 +21,19 @@ const CLAIMS: readonly Claim[] = [
     collapses: true,
   },
   {
-    claim: "The entropy of the policy prevents it",
+    claim: "The entropy of the policy prevents the collapse",
     source: "§5.3, Table 5",
     arm: "collapse-policy-entropy",
     collapses: false,
   },
   {
-    claim: "Both entropies prevent it",
+    claim: "Both entropies prevent the collapse",
     source: "§5.3, Table 5",
     arm: "collapse-double-entropy",
     collapses: false,
   },
   {
-    claim: "A reference KL prevents it (there: a larger one)",
+    claim: "A reference KL prevents the collapse (there: a larger one)",
     source: "§5.3, Table 5",
     arm: "collapse-ref-kl",
     collapses: false,
@@ -76,7 +76,7 @@ function held(laboratory: Laboratory, { claim, source, arm, collapses }: Claim):
 
 /** The entropy of the masked policy alone: a collapse, but a later one. */
 function delayed(laboratory: Laboratory): Finding {
-  const claim = "The entropy of the masked policy alone only delays it";
+  const claim = "The entropy of the masked policy alone only delays the collapse";
   const source = "§5.3, Figure 5";
   const [without, withIt] = ["collapse-none", "collapse-masked-entropy"].map((arm) =>
     coursesOf(laboratory, arm),
@@ -143,7 +143,7 @@ function undisturbed(laboratory: Laboratory): Finding {
 
 /** The bound is ours. */
 function bounded(laboratory: Laboratory): Finding {
-  const claim = "Does a bound of 1 nat on the KL prevent it?";
+  const claim = "Does a bound of 1 nat on the KL prevent the collapse?";
   const courses = [...coursesOf(laboratory, "collapse-limit").values()];
   if (courses.length === 0) {
     return { claim, source: "", verdict: "missing", here: "not run: collapse-limit" };

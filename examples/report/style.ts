@@ -65,7 +65,7 @@ th,td{padding:.28rem .55rem;text-align:right;white-space:nowrap;border-bottom:1p
 thead th{color:var(--muted);font-weight:500;vertical-align:bottom}
 thead th.group{text-align:center;border-bottom:1px solid var(--line);border-left:1px solid var(--line)}
 tbody th,thead tr:first-child th:first-child{text-align:left;font-weight:600;position:sticky;left:0;background:var(--ground)}
-tbody th{white-space:normal;min-width:6.2rem;max-width:14rem}
+tbody th{white-space:normal;min-width:6.2rem;max-width:16rem}
 tr.base td,tr.base th{background:var(--card)}
 .wrapped{display:inline-block;white-space:normal;text-align:left;width:11rem;line-height:1.25}
 .none{color:var(--muted)}
