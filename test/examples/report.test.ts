@@ -10,6 +10,7 @@ import { ARMS, runsOf } from "../../examples/experiment/plan.js";
 import { ABLATIONS, SHOWN_ARMS } from "../../examples/report/arms.js";
 import { courseOf } from "../../examples/report/collapse.js";
 import { signsTable } from "../../examples/report/collapse-tables.js";
+import { differenceCurve } from "../../examples/report/comparison.js";
 import { type Finding, findingsOf } from "../../examples/report/findings.js";
 import { betweenMarkers, summaryOf } from "../../examples/report/markdown.js";
 import { pageOf } from "../../examples/report/page.js";
@@ -17,6 +18,7 @@ import { PAPER_ROWS } from "../../examples/report/paper.js";
 import { dataUrlOf } from "../../examples/report/picture.js";
 import { runPage } from "../../examples/report/run-page.js";
 import { type Laboratory, readLaboratory } from "../../examples/report/runs.js";
+import { intervalBar } from "../../examples/report/table.js";
 import { objectiveOf, type RunConfig } from "../../examples/trainer/config.js";
 import { type FakeRun, fakeRun, writeFakeRuns } from "./fake-runs.js";
 
@@ -83,6 +85,28 @@ test("where the interval holds 0, and with one seed, no difference is claimed", 
   const single = finding([...arm("grpo", [0.4]), ...arm("papo-g", [0.9])], /^PAPO-G is better/);
   t.is(single.verdict, "missing");
   t.regex(single.here, /^one seed, no interval: .*\+25\.0 points/);
+});
+
+test("the curve of what PAPO adds begins at the shared cold start, above 0 where the arm is better", (t) => {
+  const fakes = [...arm("grpo", [0.4, 0.4]), ...arm("papo-g", [0.5, 0.5])];
+  const curve = differenceCurve(laboratoryOf(fakes), "papo-g", "grpo", "vision");
+  const means = curve.map(({ estimate }) => estimate.mean.toFixed(3));
+  t.is(curve[0]?.batch, 0);
+  t.is(means[0], "0.000");
+  t.is(means.at(-1), "0.100");
+});
+
+test("a bar is green above 0 and red below, and grey where its interval holds 0", (t) => {
+  const colours = [
+    [1, 2],
+    [-2, -1],
+    [-1, 2],
+    [Number.NaN, Number.NaN],
+  ].map(([low = 0, high = 0]) => {
+    const bar = intervalBar({ count: 3, mean: 1, deviation: 1, halfWidth: 1, low, high }, 2);
+    return /class="interval (\w+)"/.exec(bar)?.[1];
+  });
+  t.deepEqual(colours, ["better", "worse", "even", "even"]);
 });
 
 test("only seeds that both arms have are compared", (t) => {
