@@ -120,6 +120,10 @@ const COLLAPSES: readonly Arm[] = [
 ];
 
 const ABLATIONS: readonly Arm[] = [
+  other("ablation", "grpo-short", "GRPO over the length of the ablations", {
+    ...GRPO,
+    batches: SHORT,
+  }),
   other("ablation", "papo-g-short", "PAPO-G, the base of the ablations", SHORT_PAPO_G),
   ...[0.005, 0.01, 0.04, 0.08, 0.32].map((gamma) =>
     ablation(`gamma-${gamma}`, `γ = ${gamma}`, changed(SHORT_PAPO_G, { perceptionKlCoef: gamma })),

@@ -46,8 +46,14 @@ export interface Ablation {
 
 /** How sentences call an arm. */
 export function nameOf(id: string): string {
+  if (id === ABLATION_BASE) return "PAPO-G";
+  if (id === SHORT_GRPO) return "GRPO";
   return MAIN_ARMS.find((arm) => arm.id === id)?.name ?? id;
 }
+
+/** PAPO-G and GRPO over the length of the ablations. */
+export const ABLATION_BASE = "papo-g-short";
+export const SHORT_GRPO = "grpo-short";
 
 const PAPER_ONLY = "The paper has no such comparison.";
 
@@ -56,14 +62,14 @@ export const ABLATIONS: readonly Ablation[] = [
     id: "gamma",
     title: "Coefficient of the perception KL",
     note: "γ of PAPO-G. Paper: Table 4, Qwen2.5-VL-3B, without entropy terms up to 0.02.",
-    base: "papo-g",
+    base: ABLATION_BASE,
     models: ["3B"],
     along: true,
     arms: [
-      { id: "grpo", label: "0 (GRPO)", paper: { "3B": paperRow("Table 4", "3B", "grpo") } },
+      { id: SHORT_GRPO, label: "0 (GRPO)", paper: { "3B": paperRow("Table 4", "3B", "grpo") } },
       gamma("gamma-0.005", "0.005"),
       gamma("gamma-0.01", "0.01"),
-      gamma("papo-g", "0.02"),
+      gamma(ABLATION_BASE, "0.02"),
       gamma("gamma-0.04", "0.04"),
       { id: "gamma-0.08", label: "0.08" },
       { id: "gamma-0.32", label: "0.32" },
@@ -73,12 +79,12 @@ export const ABLATIONS: readonly Ablation[] = [
     id: "mask-ratio",
     title: "Share of the image that is masked",
     note: "Random patches. Paper: Table 3, 3B, where γ is 0.01.",
-    base: "papo-g",
+    base: ABLATION_BASE,
     models: ["3B"],
     along: true,
     arms: [
       masked("mask-ratio-0.4", "0.4", "random 0.4"),
-      masked("papo-g", "0.6", "random 0.6"),
+      masked(ABLATION_BASE, "0.6", "random 0.6"),
       masked("mask-ratio-0.8", "0.8", "random 0.8"),
       masked("mask-ratio-1.0", "1.0 (all black)", "random 1.0"),
     ],
@@ -87,10 +93,10 @@ export const ABLATIONS: readonly Ablation[] = [
     id: "mask-strategy",
     title: "Which patches are masked",
     note: "A share of 0.6: at random, or those that matter most. Paper: Table 3 (by DINOv2's attention).",
-    base: "papo-g",
+    base: ABLATION_BASE,
     models: ["3B", "7B"],
     arms: [
-      masked("papo-g", "random", "random 0.6", true),
+      masked(ABLATION_BASE, "random", "random 0.6", true),
       masked("mask-saliency", "by saliency", "semantic 0.6", true),
     ],
   },
@@ -98,10 +104,10 @@ export const ABLATIONS: readonly Ablation[] = [
     id: "reference-kl",
     title: "Reference KL",
     note: "Paper: with it Table 1, without it Table 8 (γ 0.01, both entropies 0.03).",
-    base: "papo-g",
+    base: ABLATION_BASE,
     models: ["3B", "7B"],
     arms: [
-      { id: "papo-g", label: "with", paper: both("Table 1", "papo-g") },
+      { id: ABLATION_BASE, label: "with", paper: both("Table 1", "papo-g") },
       { id: "no-ref-kl", label: "without", paper: both("Table 8", "PAPO-G, no reference KL") },
     ],
   },
@@ -109,13 +115,13 @@ export const ABLATIONS: readonly Ablation[] = [
     id: "entropies",
     title: "Entropy terms",
     note: "On the policy, on the masked policy, on both, exact or of the sampled token. Paper: Table 5, 7B, sampled.",
-    base: "papo-g",
+    base: ABLATION_BASE,
     models: ["7B"],
     arms: [
       { id: "entropy-none", label: "none" },
       regularised("entropy-policy-only", "policy", "single entropy"),
       { id: "entropy-masked-only", label: "masked policy" },
-      regularised("papo-g", "both, exact", "double entropy"),
+      regularised(ABLATION_BASE, "both, exact", "double entropy"),
       regularised("entropy-sampled", "both, sampled", "double entropy"),
     ],
   },
@@ -123,10 +129,10 @@ export const ABLATIONS: readonly Ablation[] = [
     id: "masked-branch",
     title: "Gradient through the masked branch",
     note: "The authors' code has none by default; their README says that it makes no significant difference, without numbers.",
-    base: "papo-g",
+    base: ABLATION_BASE,
     models: [],
     arms: [
-      { id: "papo-g", label: "differentiable" },
+      { id: ABLATION_BASE, label: "differentiable" },
       { id: "masked-branch-constant", label: "constant" },
     ],
   },
@@ -134,10 +140,10 @@ export const ABLATIONS: readonly Ablation[] = [
     id: "form",
     title: "The corrected formula, or that of the authors' code",
     note: `Exact KL and entropies, or k3 and sampled ones with a constant masked branch. ${PAPER_ONLY}`,
-    base: "papo-g",
+    base: ABLATION_BASE,
     models: [],
     arms: [
-      { id: "papo-g", label: "corrected" },
+      { id: ABLATION_BASE, label: "corrected" },
       { id: "form-authors", label: "the authors'" },
     ],
   },
@@ -145,10 +151,10 @@ export const ABLATIONS: readonly Ablation[] = [
     id: "bound",
     title: "Bound on the maximised KL",
     note: `Per token, in nats. ${PAPER_ONLY}`,
-    base: "papo-g",
+    base: ABLATION_BASE,
     models: [],
     arms: [
-      { id: "papo-g", label: "1 nat" },
+      { id: ABLATION_BASE, label: "1 nat" },
       { id: "exact-limit-10", label: "10 nats" },
     ],
   },
@@ -160,6 +166,7 @@ export const COLLAPSES = [
   { id: "collapse-policy-entropy", label: "entropy of the policy" },
   { id: "collapse-masked-entropy", label: "entropy of the masked policy" },
   { id: "collapse-double-entropy", label: "both entropies" },
+  { id: "collapse-double-entropy-0.2", label: "both entropies, η = 0.2" },
   { id: "collapse-ref-kl", label: "reference KL" },
   { id: "collapse-limit", label: "bound on the KL" },
 ] as const;

@@ -1,4 +1,5 @@
 /** The claims that are differences between two arms: the paper's, with its own numbers, and what was asked beyond it. */
+import { ABLATION_BASE, SHORT_GRPO } from "./arms.js";
 import { excess, final, lostWithoutImage, type Measure, meanHeight } from "./measures.js";
 import { signed } from "./numbers.js";
 import { PAPER_GAINS, type PapoArm, paperRow } from "./paper.js";
@@ -104,7 +105,7 @@ const ABLATIONS: readonly Comparison[] = [
   {
     claim: `Up to 0.02 a larger γ is better: 0.02 against 0.005 ${gains("Table 4", "γ 0.02", "γ 0.005")}`,
     source: "Table 4",
-    arm: "papo-g",
+    arm: ABLATION_BASE,
     base: "gamma-0.005",
     expected: "above",
   },
@@ -112,13 +113,13 @@ const ABLATIONS: readonly Comparison[] = [
     claim: `γ of 0.04 is too much, even with both entropies: ${gains("Table 4", "γ 0.04", "γ 0.02")} against 0.02`,
     source: "Table 4, §5.2",
     arm: "gamma-0.04",
-    base: "papo-g",
+    base: ABLATION_BASE,
     expected: "below",
   },
   {
     claim: `Masking 0.6 is better than 0.4: ${gains("Table 3", "random 0.6", "random 0.4")}`,
     source: "Table 3",
-    arm: "papo-g",
+    arm: ABLATION_BASE,
     base: "mask-ratio-0.4",
     expected: "above",
   },
@@ -126,27 +127,27 @@ const ABLATIONS: readonly Comparison[] = [
     claim: `Masking all of the image is worse than 0.6: ${gains("Table 3", "random 1.0", "random 0.6")}`,
     source: "Table 3",
     arm: "mask-ratio-1.0",
-    base: "papo-g",
+    base: ABLATION_BASE,
     expected: "below",
   },
   {
     claim: `Masking by saliency is worse than at random: ${gains("Table 3", "semantic 0.6", "random 0.6")}`,
     source: "Table 3",
     arm: "mask-saliency",
-    base: "papo-g",
+    base: ABLATION_BASE,
     expected: "below",
   },
   {
     claim: `Without a reference KL, PAPO-G is still better than GRPO with it: ${paperGains(["Table 8", "PAPO-G, no reference KL"], ["Table 1", "grpo"])}`,
     source: "Table 8",
     arm: "no-ref-kl",
-    base: "grpo",
+    base: SHORT_GRPO,
     expected: "above",
   },
   {
     claim: `Both entropies are better than that of the policy alone: ${gains("Table 5", "double entropy", "single entropy")}`,
     source: "Table 5",
-    arm: "papo-g",
+    arm: ABLATION_BASE,
     base: "entropy-policy-only",
     expected: "above",
   },
@@ -154,7 +155,7 @@ const ABLATIONS: readonly Comparison[] = [
     claim: "A gradient through the masked branch makes no significant difference",
     source: "the authors' README, no numbers",
     arm: "masked-branch-constant",
-    base: "papo-g",
+    base: ABLATION_BASE,
     expected: "none",
   },
 ];
@@ -172,19 +173,19 @@ const BEYOND: readonly Comparison[] = [
     claim: "Are entropies of the sampled token as good as exact ones?",
     source: "",
     arm: "entropy-sampled",
-    base: "papo-g",
+    base: ABLATION_BASE,
   },
   {
     claim: "Is the formula of the authors' code as good as the corrected one?",
     source: "",
     arm: "form-authors",
-    base: "papo-g",
+    base: ABLATION_BASE,
   },
   {
     claim: "Does a bound of 10 nats do as well as one of 1 nat?",
     source: "",
     arm: "exact-limit-10",
-    base: "papo-g",
+    base: ABLATION_BASE,
   },
 ];
 

@@ -141,6 +141,7 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   "collapse-policy-entropy": { entropyCoef: 0.05 },
   "collapse-masked-entropy": { maskedEntropyCoef: 0.05 },
   "collapse-double-entropy": { entropyCoef: 0.05, maskedEntropyCoef: 0.05 },
+  "collapse-double-entropy-0.2": { entropyCoef: 0.2, maskedEntropyCoef: 0.2 },
   "collapse-ref-kl": { refKlCoef: 0.01 },
   "collapse-limit": { exactKlLimit: 1 },
   "gamma-0.005": { perceptionKlCoef: 0.005 },

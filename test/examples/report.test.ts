@@ -47,7 +47,7 @@ function finding(fakes: readonly FakeRun[], claim: RegExp): Finding {
 
 const EVERYTHING = SHOWN_ARMS.flatMap((name) =>
   arm(name, [0.5, 0.55, 0.6], {
-    masked: !/^(grpo|dapo)$/.test(name),
+    masked: !/^(grpo|dapo|grpo-short)$/.test(name),
     ...(name === "collapse-none" ? { collapsesAt: 120, alarmAt: 100 } : {}),
   }),
 );
@@ -213,7 +213,7 @@ test("the page has a plot or a row for every arm, and the paper's numbers beside
   const { document } = new JSDOM(pageOf(laboratoryOf(EVERYTHING))).window;
   const text = document.body.textContent ?? "";
   t.false(/[Nn]ot run/.test(text));
-  t.is(document.querySelectorAll("figure").length, 3 + 3 + 1 + 2 + 6);
+  t.is(document.querySelectorAll("figure").length, 3 + 3 + 1 + 2 + 7);
   const rows = [...document.querySelectorAll("tr")].map((row) =>
     [...row.children].map((cell) => cell.textContent),
   );
@@ -235,14 +235,14 @@ test("a folder without results makes a page and a table that say so", (t) => {
 
 test("one arm alone makes a page that names what is missing", (t) => {
   const html = pageOf(laboratoryOf(arm("grpo", [0.4])));
-  t.regex(html, /Not run: gamma-0\.005/);
+  t.regex(html, /Not run: grpo-short, gamma-0\.005/);
   t.false(/NaN|undefined|Infinity/.test(html));
 });
 
 test("runs of other lengths are pointed out", (t) => {
   const short = arm("mask-saliency", [0.5], { batches: 80 });
   const html = pageOf(laboratoryOf([...arm("grpo", [0.4]), ...arm("papo-g", [0.4]), ...short]));
-  t.regex(html, /200.batches of 16 problems[^;]*; but 80.batches of 16 [^<]*: mask-saliency/);
+  t.regex(html, /200.batches of 32 problems[^;]*; but 80.batches of 32 [^<]*: mask-saliency/);
 });
 
 test("only the section between the markers is renewed", (t) => {
