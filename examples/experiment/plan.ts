@@ -81,13 +81,15 @@ const MAIN: readonly Arm[] = [
 
 /** When γ of the collapse series comes, and how high: before it the runs have a healthy past to be compared with. */
 const COLLAPSE_FROM = 51;
-const COLLAPSE_GAMMA = 0.08;
+const COLLAPSE_GAMMA = 0.15;
+/** With a constant masked branch 0.15 does no harm: there the KL can only grow by what the policy itself does. */
+const CONSTANT_GAMMA = 0.6;
 
 /** PAPO-G over the length of the ablations, which are compared with it. */
 const SHORT_PAPO_G: ArmConfig = { ...PAPO_G, batches: SHORT };
 
 /** PAPO-G made to collapse: γ high, no bound in reach, neither a reference KL nor entropy terms. */
-const COLLAPSE = armConfig({
+const COLLAPSE: ArmConfig = armConfig({
   batches: SHORT,
   objective: {
     ...PAPO_G.objective,
@@ -101,6 +103,16 @@ const COLLAPSE = armConfig({
     later: { batch: COLLAPSE_FROM, coefficients: { perceptionKl: COLLAPSE_GAMMA } },
   },
 });
+
+/** The same with the gradient of the authors' code, which has the masked policy constant. */
+const CONSTANT_COLLAPSE: ArmConfig = {
+  ...COLLAPSE,
+  objective: {
+    ...COLLAPSE.objective,
+    changes: { ...COLLAPSE.objective.changes, maskedBranch: "constant" },
+    later: { batch: COLLAPSE_FROM, coefficients: { perceptionKl: CONSTANT_GAMMA } },
+  },
+};
 
 /** Each puts one regulariser back. */
 const COLLAPSES: readonly Arm[] = [
@@ -117,6 +129,18 @@ const COLLAPSES: readonly Arm[] = [
   }),
   collapse("collapse-ref-kl", "reference KL", { refKlCoef: 0.01 }),
   collapse("collapse-limit", "bound of 1 nat", { exactKlLimit: EXACT_LIMIT }),
+  other(
+    "collapse",
+    "constant-none",
+    "constant masked branch, nothing against it",
+    CONSTANT_COLLAPSE,
+  ),
+  constant("constant-policy-entropy", "policy entropy", { entropyCoef: 0.05 }),
+  constant("constant-policy-entropy-0.2", "policy entropy, four times as strong", {
+    entropyCoef: 0.2,
+  }),
+  constant("constant-ref-kl", "reference KL", { refKlCoef: 0.01 }),
+  constant("constant-limit", "bound of 1 nat", { exactKlLimit: EXACT_LIMIT }),
 ];
 
 const ABLATIONS: readonly Arm[] = [
@@ -250,6 +274,14 @@ function other(group: Group, id: string, title: string, config: ArmConfig): Arm 
 
 function collapse(id: string, title: string, changes: Changes): Arm {
   return { ...other("collapse", id, title, changed(COLLAPSE, changes)), base: "collapse-none" };
+}
+
+function constant(id: string, title: string, changes: Changes): Arm {
+  const config = changed(CONSTANT_COLLAPSE, changes);
+  return {
+    ...other("collapse", id, `constant masked branch, ${title}`, config),
+    base: "constant-none",
+  };
 }
 
 function ablation(id: string, title: string, config: ArmConfig): Arm {

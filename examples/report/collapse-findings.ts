@@ -39,6 +39,24 @@ const CLAIMS: readonly Claim[] = [
     collapses: false,
   },
   {
+    claim: "The same with a constant masked branch, as in the authors' code: it ends in a collapse",
+    source: "§5.3, Figure 12",
+    arm: "constant-none",
+    collapses: true,
+  },
+  {
+    claim: "There the entropy of the policy prevents it (the masked one has no gradient there)",
+    source: "§5.3, Table 5",
+    arm: "constant-policy-entropy",
+    collapses: false,
+  },
+  {
+    claim: "There a reference KL prevents it",
+    source: "§5.3, Table 5",
+    arm: "constant-ref-kl",
+    collapses: false,
+  },
+  {
     claim: "PAPO-D does not collapse (there DAPO-7B does, late)",
     source: "Figure 4",
     arm: "papo-d",
