@@ -3,7 +3,6 @@ import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import "@tensorflow/tfjs-backend-wasm";
 import test from "ava";
-import { registerGradients } from "../../examples/gradients.js";
 import { tfjsLoss, tfjsObjective } from "../../lib/adapters/tfjs.js";
 import {
   neg,
@@ -28,6 +27,7 @@ import {
   WEIGHTS,
   WIDTH,
 } from "./case.js";
+import { registerGradients } from "./tfjs-gradients.js";
 
 registerGradients();
 
