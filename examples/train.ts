@@ -42,23 +42,25 @@ program.parseAsync().catch((error: unknown) => {
 
 async function main(options: Options): Promise<void> {
   const config = await orSay(() => oneMinute(options));
-  const file = new CheckpointFile(options.checkpoint);
-  const { preset, seed } = options;
+  const { preset, seed, checkpoint } = options;
+  const page = await orSay(() => fileNamed("--page", options.page));
+  const path = await orSay(() =>
+    checkpoint === undefined ? temporaryFile() : fileNamed("--checkpoint", checkpoint),
+  );
   console.log(`${preset}, seed ${seed}: ${config.batches} batches of ${batchOf(config)}`);
-  const begun = await orSay(() => batchesDone(file.path, config));
-  if (begun > 0) console.log(`${options.checkpoint} has ${begun} of the batches`);
-  const result = await trained(config, options, file.path);
+  const begun = await orSay(() => batchesDone(path, config));
+  if (begun > 0) console.log(`${checkpoint} has ${begun} of the batches`);
+  const result = await trained(config, options, path);
   if (result === undefined) {
     process.exitCode = INTERRUPTED;
     return;
   }
   console.log(`\n${curvesOf(result)}\n\n${tableOf(result)}\n`);
-  const samples = await samplesOf(file.path, config);
-  mkdirSync(dirname(options.page), { recursive: true });
-  writeFileSync(options.page, runPage(result, samples, { title: `${preset}, seed ${seed}` }));
+  const samples = await samplesOf(path, config);
+  writeFileSync(page, runPage(result, samples, { title: `${preset}, seed ${seed}` }));
   const papoSeconds = result.steps.lossMs.reduce<number>((sum, ms) => sum + (ms ?? 0), 0) / 1000;
   console.log(`${result.seconds.toFixed(0)} s, ${papoSeconds.toFixed(1)} s of them in papo`);
-  console.log(`curves, problems and answers: ${shown(options.page)}`);
+  console.log(`curves, problems and answers: ${shown(page)}`);
 }
 
 /** Trains with progress; Ctrl-C lets the batch end. */
@@ -126,23 +128,21 @@ async function batchesDone(path: string, config: RunConfig): Promise<number> {
   return existsSync(path) ? (await loadRun(path, config)).state.batch : 0;
 }
 
-/** Where the run is kept: in the file that the user named, or in one that goes with the process. */
-class CheckpointFile {
-  readonly path: string;
+/** Where the run is kept where the user names no file: it goes with the process. */
+function temporaryFile(): string {
+  const folder = mkdtempSync(join(tmpdir(), "papo-start-"));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return join(folder, "run.safetensors");
+}
 
-  constructor(named: string | undefined) {
-    if (named !== undefined) {
-      this.path = resolve(named);
-      mkdirSync(dirname(this.path), { recursive: true });
-      if (statSync(this.path, { throwIfNoEntry: false })?.isDirectory()) {
-        program.error(`error: --checkpoint ${named} is a folder`);
-      }
-      return;
-    }
-    const folder = mkdtempSync(join(tmpdir(), "papo-start-"));
-    process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-    this.path = join(folder, "run.safetensors");
+/** The path of a file that can be written later; its folder is made now. */
+function fileNamed(option: string, name: string): string {
+  const path = resolve(name);
+  mkdirSync(dirname(path), { recursive: true });
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new Error(`${option} ${name} is a folder`);
   }
+  return path;
 }
 
 /** Ends the program with the message of an error that its user can do something about. */

@@ -30,23 +30,29 @@ export async function samplesOf(checkpoint: string, config: RunConfig): Promise<
     return problems.map((problem, at): Sample => {
       const answer = (name: string, responses: readonly (readonly number[])[]) => {
         const response = responses[at] ?? [];
-        return { name, text: say(response), right: judge(problem, response).accuracy === 1 };
+        return {
+          name,
+          text: spoken(problem, response),
+          right: judge(problem, response).accuracy === 1,
+        };
       };
       return {
         image: problem.image,
         masked: masked[at] ?? problem.image,
         question: say(problem.question),
-        truth: say(problem.response),
-        answers: [
-          answer("before", before),
-          answer("after", after),
-          answer("after, image masked", blind),
-        ],
+        truth: spoken(problem, problem.response),
+        answers: [answer("before", before), answer("after", after), answer("masked", blind)],
       };
     });
   } finally {
     policy.dispose();
   }
+}
+
+/** "2 3 → 5": thought and answer without their tags; all of it where it is not well-formed. */
+function spoken(problem: Problem, response: readonly number[]): string {
+  if (judge(problem, response).format === 0) return say(response);
+  return `${say(response.slice(1, -3))} → ${say(response.slice(-2, -1))}`;
 }
 
 function responsesOf(
