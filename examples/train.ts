@@ -30,10 +30,12 @@ const program = new Command("npm start --")
   .option("--seed <n>", "another seed, another run", whole(0), 1)
   .option("--batches <n>", "batches of rollouts", whole(1), ONE_MINUTE.batches)
   .option("--cold-start-steps <n>", "supervised steps before", whole(0), ONE_MINUTE.coldStart.steps)
-  .option("--checkpoint <file>", "saves the run there, and goes on with the one that is there")
+  .option("--checkpoint <file>", "saves the run there, at Ctrl-C too; goes on with the one there")
   .option("--page <file>", "curves, problems and answers", PAGE)
   .action(main);
 
+// `npm start | head` is no error.
+process.stdout.on("error", () => process.exit());
 // Caught here: the WASM backend's own handler answers an uncaught error by printing its whole source.
 program.parseAsync().catch((error: unknown) => {
   console.error(error);

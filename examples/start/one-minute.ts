@@ -13,11 +13,11 @@ export const ONE_MINUTE: Pick<
 > = {
   policy: { width: 32, layers: 2, heads: 4 },
   batches: 120,
-  learningRate: { peak: 1e-3, warmUp: 10, final: 0.2 },
+  learningRate: { peak: 2e-3, warmUp: 10, final: 0.1 },
   coldStart: {
     steps: 300,
     examples: 64,
-    learningRate: { peak: 4e-3, warmUp: 20, final: 0.2 },
+    learningRate: { peak: 8e-3, warmUp: 20, final: 0.1 },
   },
   evaluation: { every: 20, problems: 160, samples: 8 },
 };

@@ -1,4 +1,4 @@
-/** The monitor on recorded runs of the example's small world; each file holds the command that made it. */
+/** The monitor on recorded runs of an earlier version of the example; each file holds the command that made it then. */
 import { readFileSync } from "node:fs";
 import test from "ava";
 import { CollapseMonitor, type MonitorReport } from "../../lib/monitor/index.js";
