@@ -41,6 +41,8 @@ async function start(options: readonly string[], interruptAt?: RegExp): Promise<
     if (interrupted || !interruptAt?.test(stdout)) return;
     interrupted = true;
     child.kill("SIGINT");
+    // As npm does, which has it from the terminal as well.
+    setTimeout(() => child.kill("SIGINT"), 20);
   });
   child.stderr.on("data", (text: Buffer) => {
     stderr += text;
