@@ -1,4 +1,4 @@
 /** The policy: its forward pass on TensorFlow.js' tape, and what it says. */
-export { type Generated, generate } from "./generation.js";
+export { generate } from "./generation.js";
 export type { Prompts } from "./inputs.js";
 export { Policy, type PolicyOptions } from "./policy.js";
