@@ -178,6 +178,8 @@ export interface DeviceBinding {
 
 /** What the `.node` file exports. Errors it throws carry `code` (a PapoErrorCode) and, where they name one, `row`. */
 export interface Binding extends DeviceBinding {
+  /** Version of the package that it was built from, known without starting anything; older builds lack it. */
+  readonly version?: string;
   /** Once per process, before the first op: size of the thread pool. Later calls do nothing. Returns the size in force. */
   configure(threads: number): number;
   info(): NativeInfo;

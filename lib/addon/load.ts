@@ -1,29 +1,44 @@
 /** Finds the native addon, loads it once per thread, and sets the size of its thread pool. */
-import { readdirSync } from "node:fs";
-import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
-import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { isMainThread } from "node:worker_threads";
 import { describe, expected, PapoError, type PapoErrorCode } from "../core/errors.js";
+import { advise } from "./advice.js";
+import type { LoadAttempt, Objection } from "./attempt.js";
+import { objectionToFile } from "./binary-file.js";
 import type { Binding } from "./binding.js";
-
-/** Where the addon was looked for, and why it was not taken there. */
-export interface LoadAttempt {
-  readonly path: string;
-  readonly reason: string;
-}
+import { candidatesFor, type Environment, PLATFORM } from "./candidates.js";
+import { diagnose } from "./diagnosis.js";
+import { manifestIn, PACKAGE_ROOT, requireHere } from "./package-root.js";
 
 export interface LoadedAddon {
   readonly path: string;
   readonly binding: Binding;
+  /** What was tried before it, best first. */
+  readonly attempts: readonly LoadAttempt[];
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+/** No addon loads: every attempt, and what to do. */
+export class AddonError extends PapoError {
+  readonly attempts: readonly LoadAttempt[];
+  /** Sentences, the nearest cure first. */
+  readonly advice: readonly string[];
 
-/** The package's root: this file lies two levels below it, in `lib/` as in `dist/`. */
-const PACKAGE_ROOT = fileURLToPath(new URL("../..", import.meta.url));
+  constructor(attempts: readonly LoadAttempt[], explicit: boolean) {
+    const advice = advise(attempts, explicit);
+    const lines = [
+      `[load] expected a native addon for ${PLATFORM}, received none that loads:`,
+      ...attempts.map(({ path, reason }) => `  ${path}: ${reason}`),
+      ...advice,
+    ];
+    super("ERR_UNSUPPORTED", lines.join("\n"));
+    this.attempts = attempts;
+    this.advice = advice;
+  }
+}
+
 const MAX_THREADS = 1024;
-const require = createRequire(import.meta.url);
+/** What the addon is compiled for (CMakeLists.txt). */
+export const NODE_API = 8;
 
 let loaded: LoadedAddon | undefined;
 
@@ -39,6 +54,7 @@ export function addon(): LoadedAddon {
     const found = findAddon(process.env, PACKAGE_ROOT);
     configure(found.binding, threads);
     loaded = found;
+    if (isMainThread) warnOf(found);
   }
   return loaded;
 }
@@ -48,24 +64,43 @@ export function addon(): LoadedAddon {
  * A path said by the user is never replaced by another: where it fails, that is the error.
  */
 export function findAddon(environment: Environment, root: string): LoadedAddon {
-  const explicit = environment.PAPO_ADDON_PATH || undefined;
-  const prebuilds = join(root, "prebuilds", `${process.platform}-${process.arch}`);
-  const prebuilt = filesOf(prebuilds).map((name) => join(prebuilds, name));
-  const candidates = explicit
-    ? [resolve(explicit)]
-    : [join(root, "build", "Release", "papo.node"), ...prebuilt];
+  const { explicit, paths, absent } = candidatesFor(environment, root);
+  const version = manifestIn(root)?.version;
   const attempts: LoadAttempt[] = [];
-  for (const path of candidates) {
-    try {
-      return { path, binding: checkBinding(require(path)) };
-    } catch (error) {
-      attempts.push({ path, reason: reasonOf(error) });
-    }
+  for (const path of paths) {
+    const result = tryAddon(path, version);
+    if (!("problem" in result)) return { path, binding: result, attempts };
+    attempts.push({ path, ...result });
   }
-  if (explicit === undefined && prebuilt.length === 0) {
-    attempts.push({ path: join(prebuilds, "*.node"), reason: "none for this platform" });
+  if (absent) attempts.push(absent);
+  throw new AddonError(attempts, explicit);
+}
+
+/** The addon at `path`, or why it is not one that this version of the package can use. */
+export function tryAddon(path: string, version: string | undefined): Binding | Objection {
+  const objection = objectionToRuntime() ?? objectionToFile(path);
+  if (objection) return objection;
+  let exports: unknown;
+  try {
+    exports = requireHere(path);
+  } catch (error) {
+    return diagnose(path, error);
   }
-  throw new PapoError("ERR_UNSUPPORTED", helpText(attempts, explicit !== undefined));
+  return objectionToExports(exports, version) ?? (exports as Binding);
+}
+
+/** Before anything is loaded: Node (20 to 26) does not refuse an addon for a newer Node-API than its own, it dies. */
+export function objectionToRuntime(
+  { napi, node }: { readonly napi?: string; readonly node: string } = process.versions,
+): Objection | undefined {
+  if (!(Number(napi) < NODE_API)) return undefined;
+  const reason = `needs Node-API ${NODE_API}, this runtime (Node ${node}) has ${napi}`;
+  return { problem: "runtime", reason };
+}
+
+/** Attempts at files that are there: what somebody built or installed, and does not get. */
+export function failuresIn(attempts: readonly LoadAttempt[]): LoadAttempt[] {
+  return attempts.filter(({ problem }) => problem !== "missing");
 }
 
 /** Size of the thread pool: `PAPO_NUM_THREADS`, else what the operating system lets this process use. */
@@ -90,41 +125,23 @@ function configure(binding: Binding, threads: number): void {
   }
 }
 
-function filesOf(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-      .filter((name) => name.endsWith(".node"))
-      .sort();
-  } catch {
-    return [];
-  }
-}
-
-function checkBinding(exports: unknown): Binding {
+function objectionToExports(exports: unknown, version: string | undefined): Objection | undefined {
   const candidate = exports as Partial<Binding> | null | undefined;
   for (const name of ["configure", "info", "run", "runAsync", "allocate"] as const) {
     if (typeof candidate?.[name] !== "function") {
-      throw new TypeError(`not a papo addon: it exports no function ${name}`);
+      return { problem: "stranger", reason: `not papo's addon: it exports no function ${name}` };
     }
   }
-  return candidate as Binding;
+  const built = candidate?.version;
+  if (version === undefined || built === undefined || built === version) return undefined;
+  const reason = `the addon of papo ${built}, the package is papo ${version}`;
+  return { problem: "version", reason };
 }
 
-function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "MODULE_NOT_FOUND") return "no such file";
-  if (code === "ERR_DLOPEN_DISABLED")
-    return "native addons are disabled: run node with --allow-addons";
-  return String(message).split("\n", 1)[0] as string;
-}
-
-function helpText(attempts: readonly LoadAttempt[], explicit: boolean): string {
-  const advice = explicit
-    ? "PAPO_ADDON_PATH names the only file that is tried: correct it, or unset it."
-    : `Build it with "npm run build:native" (CMake and a C++17 compiler), or set PAPO_ADDON_PATH to a built papo.node.`;
-  return [
-    `[load] expected a native addon for ${process.platform}-${process.arch}, received none that loads:`,
-    ...attempts.map(({ path, reason }) => `  ${path}: ${reason}`),
-    advice,
-  ].join("\n");
+function warnOf({ path, attempts }: LoadedAddon): void {
+  for (const failure of failuresIn(attempts)) {
+    process.emitWarning(`papo loads ${path}, since ${failure.path} fails: ${failure.reason}`, {
+      code: "PAPO_ADDON_PASSED_OVER",
+    });
+  }
 }

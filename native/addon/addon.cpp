@@ -44,6 +44,7 @@ constexpr Export kExports[] = {
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   create_state(env);
+  exports.Set("version", PAPO_VERSION);
   const std::pair<const char*, napi_callback> ops[] = {{"run", run}, {"runAsync", run_async}};
   for (const auto& [name, callback] : ops) {
     napi_value function = nullptr;

@@ -1,0 +1,118 @@
+/** Files that stand where the addon should: copies of it with something wrong, and small libraries made for a test. */
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { compareVersions } from "../../lib/addon/diagnosis.js";
+import { ElfFile } from "../../lib/addon/elf.js";
+import { addon } from "../../lib/addon/load.js";
+
+/** A copy of the addon with every occurrence of a text replaced by one that is as long. */
+export function patched(path: string, from: string, to: string): string {
+  const bytes = readFileSync(addon().path);
+  let count = 0;
+  for (let at = bytes.indexOf(from); at >= 0; at = bytes.indexOf(from, at + 1), ++count) {
+    bytes.write(to.padEnd(from.length, "\0"), at, "latin1");
+  }
+  if (count === 0 || to.length > from.length) throw new Error(`no ${from} to make ${to} of`);
+  return write(path, bytes);
+}
+
+/** A copy of the addon with bytes of its header changed. */
+export function withHeader(path: string, at: number, bytes: readonly number[]): string {
+  const copy = readFileSync(addon().path);
+  copy.set(bytes, at);
+  return write(path, copy);
+}
+
+/** The first bytes of a binary for arm64 of a system that is not this one: Linux on macOS, macOS elsewhere. */
+export function foreignHeader(platform: string): Uint8Array {
+  const bytes = Buffer.alloc(4096);
+  if (platform === "darwin") {
+    bytes.writeUInt32BE(0x7f454c46);
+    bytes.writeUInt16LE(183, 18);
+  } else {
+    bytes.writeUInt32LE(0xfeedfacf);
+    bytes.writeUInt32LE(0x0100000c, 4);
+  }
+  return bytes;
+}
+
+export function sizeOfAddon(): number {
+  return statSync(addon().path).size;
+}
+
+/** The newest version of a family that the addon needs: `GLIBC_2.34` of `GLIBC`; its string ends with a NUL. */
+export function newestNeed(family: string): string {
+  using elf = new ElfFile(addon().path);
+  const needs = elf.links().versionsNeeded.flatMap(({ versions }) => versions);
+  const numbers = needs
+    .filter((name) => name.startsWith(`${family}_`))
+    .map((name) => name.slice(family.length + 1));
+  return `${family}_${numbers.sort(compareVersions).at(-1)}\0`;
+}
+
+/** As the runtime's own report has it. */
+export function glibcVersion(): string | undefined {
+  const report = process.report?.getReport() as unknown as {
+    header: { glibcVersionRuntime?: string };
+  };
+  return report.header.glibcVersionRuntime;
+}
+
+/** The first bytes of the addon. */
+export function cut(path: string, bytes: number): string {
+  return write(path, readFileSync(addon().path).subarray(0, bytes));
+}
+
+export function copied(path: string): string {
+  mkdirSync(dirname(path), { recursive: true });
+  copyFileSync(addon().path, path);
+  return path;
+}
+
+export function write(path: string, content: Uint8Array | string): string {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, content);
+  return path;
+}
+
+export const HAS_COMPILER: boolean = runs("cc");
+
+/** A library of one C file. */
+export function compiled(path: string, source: string, ...flags: readonly string[]): string {
+  const file = write(`${path}.c`, source);
+  execFileSync("cc", ["-shared", "-fPIC", ...flags, "-o", path, file]);
+  return path;
+}
+
+/** An addon that loads and exports nothing. */
+export const STRANGER: string = `
+void *napi_register_module_v1(void *env, void *exports) { return exports; }
+`;
+/** An addon with a function that Node-API does not have; linked with \`-z now\`, it fails when it is loaded. */
+export const WITH_NEW_FUNCTION: string = `
+int napi_look_into_the_future(void *env);
+void *napi_register_module_v1(void *env, void *exports) {
+  napi_look_into_the_future(env);
+  return exports;
+}
+`;
+/** A library that is no addon. */
+export const PLAIN_LIBRARY = "int seven(void) { return 7; }";
+
+/** A package root with a manifest of its own. */
+export function rootOf(folder: string, name: string, version?: string): string {
+  const root = join(folder, name);
+  mkdirSync(root, { recursive: true });
+  if (version) writeFileSync(join(root, "package.json"), JSON.stringify({ name: "papo", version }));
+  return root;
+}
+
+function runs(command: string): boolean {
+  try {
+    execFileSync(command, ["--version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
