@@ -1,5 +1,7 @@
 /** `papo info`: what is loaded and what it can do. */
 import type { Command } from "commander";
+import type { LoadAttempt } from "../addon/attempt.js";
+import { AddonError, failuresIn } from "../addon/load.js";
 import {
   ADVANTAGES,
   describeSurrogates,
@@ -17,11 +19,12 @@ import {
   REDUCTIONS,
   REF_KL_ESTIMATORS,
   type SurrogateDescription,
-  version,
 } from "../index.js";
 import { REJECTION_ESTIMATORS, REJECTION_LEVELS } from "../rollout/rejection.js";
 import { ROLLOUT_WEIGHT_LEVELS, ROLLOUT_WEIGHT_MODES } from "../rollout/rollout-weights.js";
 import { ROLLOUT_WEIGHT_DEFAULTS } from "../rollout/rules.js";
+import { writeBroken } from "./info-broken.js";
+import { type Surroundings, showSurroundings, surroundings } from "./surroundings.js";
 import { type Cell, showNumber, type Terminal, writeJson, writeTable } from "./terminal.js";
 
 /** A device that is there, with its facts if it is a GPU, or why there is none. */
@@ -32,16 +35,15 @@ type DeviceEntry =
 type GpuFacts = Omit<Info["cuda"]["devices"][number], "device">;
 
 /** The document of `papo info --json`. */
-interface InfoDocument {
-  readonly version: string;
-  readonly node: string;
-  readonly platform: string;
+interface InfoDocument extends Surroundings {
   readonly addon: {
     readonly path: string;
     readonly version: string;
     readonly compiler: string;
     readonly napiVersion: number;
   };
+  /** What was tried before the addon that is loaded, best first. */
+  readonly attempts: readonly LoadAttempt[];
   readonly isa: string;
   /** All that this binary and this processor share, best first. */
   readonly isas: readonly string[];
@@ -67,13 +69,17 @@ interface InfoDocument {
   readonly presets: Readonly<Record<string, string>>;
 }
 
-/** Adds the sub-command to the program. */
-export function addInfo(program: Command, terminal: Terminal): void {
+/** Adds the sub-command to the program; `exitWith` takes the code where no addon loads. */
+export function addInfo(
+  program: Command,
+  terminal: Terminal,
+  exitWith: (code: number) => void,
+): void {
   program
     .command("info")
     .summary("versions, devices, surrogates, estimators, presets")
     .description(
-      "Prints what is loaded (the addon, the devices and why one is not there), and every objective that it can compute; with --json also formulas, gradients, parameters and sources.",
+      "Prints what is loaded (the addon, the devices and why one is not there), and every objective that it can compute; with --json also formulas, gradients, parameters and sources. Where no addon loads: which files were tried, what is wrong with each, and what to do.",
     )
     .option("--json", "print one JSON document")
     .addHelpText(
@@ -87,7 +93,14 @@ Examples:
   $ PAPO_CPU_ISA=scalar papo info --json`,
     )
     .action((flags: { readonly json?: boolean }) => {
-      const document = documentOf();
+      let document: InfoDocument;
+      try {
+        document = documentOf();
+      } catch (error) {
+        if (!(error instanceof AddonError)) throw error;
+        exitWith(writeBroken(terminal, error, flags.json === true));
+        return;
+      }
       if (flags.json) writeJson(terminal, document);
       else writeInfo(terminal, document);
     });
@@ -105,10 +118,9 @@ function documentOf(): InfoDocument {
   const { compiler, napiVersion, isa, isas, threads } = loaded;
   const { devices, unavailable, ...cuda } = loaded.cuda;
   return {
-    version,
-    node: process.version,
-    platform: `${process.platform}-${process.arch}`,
+    ...surroundings(),
     addon: { path: loaded.path, version: loaded.version, compiler, napiVersion },
+    attempts: loaded.attempts,
     isa,
     isas,
     threads,
@@ -148,10 +160,13 @@ function writeInfo(terminal: Terminal, document: InfoDocument): void {
   const section = (name: string, lines: readonly (readonly Cell[])[]) =>
     lines.map((line, i) => [i === 0 ? label(name) : "", ...line]);
   writeTable(terminal, "ll", [
-    [label("papo"), document.version],
-    [label("node"), `${document.node}, ${document.platform}`],
+    ...showSurroundings(document),
     [label("addon"), addon.path],
     ["", `${addon.version}, ${addon.compiler}, Node-API ${addon.napiVersion}`],
+    ...failuresIn(document.attempts).map(({ path, reason }): Cell[] => [
+      "",
+      { text: `passed over: ${path}: ${reason}`, style: "yellow" },
+    ]),
     [label("instruction set"), `${isa} (of ${isas.join(", ")})`],
     [label("threads"), String(document.threads)],
     [label("CUDA"), cudaLine(document.cuda)],

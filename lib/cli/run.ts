@@ -1,6 +1,7 @@
 /** The command line as a function: arguments and streams in, exit code out. */
 import { Command, CommanderError } from "commander";
 import { version } from "../index.js";
+import { addBuild } from "./build.js";
 import { addCheck } from "./check.js";
 import { EXIT, failureOf } from "./exit.js";
 import { addInfo } from "./info.js";
@@ -64,7 +65,8 @@ Examples:
   $ papo loss batch.safetensors --preset papo-g-7b --out result.safetensors
   $ papo check batches/*.safetensors`,
     );
-  addInfo(program, terminal);
+  addInfo(program, terminal, exitWith);
+  addBuild(program, terminal);
   addLoss(program, terminal);
   addCheck(program, terminal, exitWith);
   return program;
