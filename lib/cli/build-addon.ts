@@ -106,14 +106,13 @@ function buildType({ debug }: BuildOptions): string {
 }
 
 function configureArguments(folder: string, options: BuildOptions, tools: Tools): string[] {
-  const { root, cuda, debug } = options;
+  const { root, debug } = options;
   const out = join(folder, "out");
   const settings: Record<string, string> = {
     CMAKE_BUILD_TYPE: buildType(options),
     CMAKE_LIBRARY_OUTPUT_DIRECTORY: out,
     CMAKE_RUNTIME_OUTPUT_DIRECTORY: out,
-    // AUTO lets the binary say itself that there was no nvcc.
-    PAPO_WITH_CUDA: tools.nvcc ? "ON" : cuda === false ? "OFF" : "AUTO",
+    PAPO_WITH_CUDA: tools.cuda,
     // The code of a release, but NDEBUG, which would switch the asserts off.
     ...(debug && process.platform !== "win32" ? { CMAKE_CXX_FLAGS_RELWITHDEBINFO: "-O3 -g" } : {}),
   };

@@ -13,8 +13,9 @@ export interface Tools {
   readonly cmake: string;
   /** `Ninja` where it is there, else what CMake takes by itself. */
   readonly generator: string | undefined;
-  /** Undefined where CUDA is not wanted, or not there and not asked for. */
   readonly nvcc: string | undefined;
+  /** What `PAPO_WITH_CUDA` is; AUTO has the binary say that there was no nvcc, not that it was switched off. */
+  readonly cuda: "ON" | "OFF" | "AUTO";
   /** Why there is no CUDA, where it was neither asked for nor refused. */
   readonly note: string | undefined;
 }
@@ -61,25 +62,15 @@ const NAMES: Readonly<Record<System, string>> = {
 export function findTools(
   environment: Environment,
   cuda: boolean | undefined,
-  system: System | undefined = thisSystem(),
+  system: System | "unknown" = thisSystem(),
 ): Tools | readonly string[] {
-  const missing: Need[] = [];
-  const version = versionOf("cmake", environment, /cmake version (\d[\d.]*)/);
-  if (version === undefined)
-    missing.push({ what: `CMake ${OLDEST.cmake} or later`, get: GET_CMAKE });
-  else if (compareVersions(version, OLDEST.cmake) < 0) {
-    const what = `CMake ${OLDEST.cmake} or later, this one is ${version}`;
-    missing.push({
-      what,
-      get: { ...GET_CMAKE, debian: "pip install cmake", fedora: "pip install cmake" },
-    });
-  }
-  const generator = environment.CMAKE_GENERATOR ? undefined : generatorOf(environment);
+  const generator = versionOf("ninja", environment, /^(\d[\d.]*)/) && "Ninja";
+  const said = environment.CMAKE_GENERATOR;
+  const missing = [...cmakeNeeds(environment)];
   // On Windows CMake looks for Visual Studio, which is not on PATH.
   if (system !== "windows") {
     missing.push(...compilerNeeds(environment));
-    const byHand = environment.CMAKE_GENERATOR || generator;
-    if (!byHand && versionOf("make", environment, /Make/) === undefined) {
+    if (!said && !generator && versionOf("make", environment, /Make/) === undefined) {
       missing.push({ what: "make or ninja", get: GET_MAKE });
     }
   }
@@ -87,12 +78,21 @@ export function findTools(
   const objection = cuda === false ? undefined : objectionToNvcc(nvcc, environment);
   if (cuda && objection) missing.push({ what: objection, get: GET_NVCC });
   if (missing.length > 0) return missing.map((need) => describe(need, system));
-  return {
-    cmake: "cmake",
-    generator,
-    nvcc: objection ? undefined : nvcc,
-    note: objection && `built without CUDA, which needs ${objection}`,
-  };
+  const common = { cmake: "cmake", generator: said ? undefined : generator };
+  if (cuda === false) return { ...common, cuda: "OFF", nvcc: undefined, note: undefined };
+  if (!objection) return { ...common, cuda: "ON", nvcc, note: undefined };
+  const note = `built without CUDA, which needs ${objection}`;
+  return { ...common, cuda: nvcc ? "OFF" : "AUTO", nvcc: undefined, note };
+}
+
+function cmakeNeeds(environment: Environment): Need[] {
+  const version = versionOf("cmake", environment, /cmake version (\d[\d.]*)/);
+  const what = `CMake ${OLDEST.cmake} or later`;
+  if (version === undefined) return [{ what, get: GET_CMAKE }];
+  if (compareVersions(version, OLDEST.cmake) >= 0) return [];
+  // The system's own package is what is too old.
+  const get = { ...GET_CMAKE, debian: "pip install cmake", fedora: "pip install cmake" };
+  return [{ what: `${what}, this one is ${version}`, get }];
 }
 
 function compilerNeeds(environment: Environment): Need[] {
@@ -114,10 +114,6 @@ function compilerNeeds(environment: Environment): Need[] {
 
 function compilers(): string {
   return `gcc ${OLDEST.gcc} or clang ${OLDEST.clang} or later`;
-}
-
-function generatorOf(environment: Environment): string | undefined {
-  return versionOf("ninja", environment, /^(\d[\d.]*)/) === undefined ? undefined : "Ninja";
 }
 
 /** As CMake looks for it, and where CUDA's own installer puts it. */
@@ -159,31 +155,29 @@ function outputOf(
   return status === 0 ? stdout : undefined;
 }
 
-function describe({ what, get }: Need, system: System | undefined): string {
+function describe({ what, get }: Need, system: System | "unknown"): string {
   if (typeof get === "string") return `${what}: ${get}`;
-  if (system) return `${what}: ${get[system]}`;
+  if (system !== "unknown") return `${what}: ${get[system]}`;
   const all = Object.entries(NAMES).map(([key, name]) => `${get[key as System]} (${name})`);
   return `${what}: ${all.join(", ")}`;
 }
 
-/** By its package manager; undefined for a Linux that is none of these. */
-function thisSystem(): System | undefined {
+/** By its package manager. */
+function thisSystem(): System | "unknown" {
   if (process.platform === "darwin") return "macos";
   if (process.platform === "win32") return "windows";
   try {
     const release = readFileSync("/etc/os-release", "utf8");
-    const ids = [...release.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)].flatMap((match) =>
-      (match[1] as string).split(" "),
+    // Its own name, and those of what it descends from.
+    const names = [...release.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)].flatMap(
+      (match) => match[1]?.split(" ") ?? [],
     );
-    const known = {
-      debian: "debian",
-      ubuntu: "debian",
-      fedora: "fedora",
-      rhel: "fedora",
-      alpine: "alpine",
-    } as const;
-    return ids.map((id) => known[id as keyof typeof known]).find((it) => it !== undefined);
+    const known = { debian: ["debian", "ubuntu"], fedora: ["fedora", "rhel"], alpine: ["alpine"] };
+    for (const [system, own] of Object.entries(known)) {
+      if (own.some((name) => names.includes(name))) return system as System;
+    }
+    return "unknown";
   } catch {
-    return undefined;
+    return "unknown";
   }
 }
