@@ -8,7 +8,7 @@ import { libcOfNeeds, libcOfProcess } from "./libc.js";
  * every runtime hands them through; one that is not known here is given in its own words.
  */
 export function diagnose(path: string, error: unknown): Objection {
-  const { code, message = String(error) } = error as NodeJS.ErrnoException;
+  const { code, message = String(error) } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
   if (code === "ERR_DLOPEN_DISABLED") {
     return { problem: "forbidden", reason: "this process may not load addons" };
   }
