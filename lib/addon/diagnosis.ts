@@ -1,4 +1,5 @@
 /** Why the system did not load a file, in plain words: its message, and what the file says of itself. */
+import { dirname, join } from "node:path";
 import type { Objection } from "./attempt.js";
 import { ElfFile, type ElfLinks } from "./elf.js";
 import { libcOfNeeds, libcOfProcess } from "./libc.js";
@@ -45,13 +46,15 @@ function newerSystem(message: string, links: ElfLinks | undefined): Objection | 
   const [, library, first] = found as unknown as [string, string, string];
   const family = familyOf(first);
   const name = library.split("/").at(-1) as string;
-  const asked = links?.versionsNeeded.find((needs) => needs.library === name)?.versions ?? [];
-  const needs = newest([first, ...asked], family);
-  const has = newest(linksOf(library)?.versionsDefined ?? [], family);
-  const reason =
-    family === "GLIBC"
-      ? `needs glibc ${numbersOf(needs ?? first)}, this system has ${has ? numbersOf(has) : "an older one"}`
-      : `needs ${needs ?? first} of ${name}, ${library} has ${has ? `${has} at most` : "an older one"}`;
+  const glibc = family === "GLIBC";
+  // glibc is several libraries of one version, and libc itself has all versions.
+  const asking = links?.versionsNeeded.filter((needs) => glibc || needs.library === name) ?? [];
+  const needs = newest([first, ...asking.flatMap(({ versions }) => versions)], family);
+  const owner = glibc ? join(dirname(library), "libc.so.6") : library;
+  const has = newest(linksOf(owner)?.versionsDefined ?? [], family);
+  const reason = glibc
+    ? `needs glibc ${numbersOf(needs ?? first)}, this system has ${has ? numbersOf(has) : "an older one"}`
+    : `needs ${needs ?? first} of ${name}, ${library} has ${has ? `${has} at most` : "an older one"}`;
   return { problem: "system", reason };
 }
 

@@ -6,14 +6,16 @@ import { compareVersions } from "../../lib/addon/diagnosis.js";
 import { ElfFile } from "../../lib/addon/elf.js";
 import { addon } from "../../lib/addon/load.js";
 
-/** A copy of the addon with every occurrence of a text replaced by one that is as long. */
-export function patched(path: string, from: string, to: string): string {
+/** A copy of the addon with every occurrence of texts replaced by others that are at most as long. */
+export function patched(path: string, texts: Readonly<Record<string, string>>): string {
   const bytes = readFileSync(addon().path);
-  let count = 0;
-  for (let at = bytes.indexOf(from); at >= 0; at = bytes.indexOf(from, at + 1), ++count) {
-    bytes.write(to.padEnd(from.length, "\0"), at, "latin1");
+  for (const [from, to] of Object.entries(texts)) {
+    let count = 0;
+    for (let at = bytes.indexOf(from); at >= 0; at = bytes.indexOf(from, at + 1), ++count) {
+      bytes.write(to.padEnd(from.length, "\0"), at, "latin1");
+    }
+    if (count === 0 || to.length > from.length) throw new Error(`no ${from} to make ${to} of`);
   }
-  if (count === 0 || to.length > from.length) throw new Error(`no ${from} to make ${to} of`);
   return write(path, bytes);
 }
 
@@ -22,6 +24,14 @@ export function withHeader(path: string, at: number, bytes: readonly number[]): 
   const copy = readFileSync(addon().path);
   copy.set(bytes, at);
   return write(path, copy);
+}
+
+/** The addon without its table of sections, which is not needed to load it, and without its last bytes. */
+export function cutWithoutSections(path: string): string {
+  const bytes = Buffer.from(readFileSync(addon().path));
+  bytes.fill(0, 40, 48);
+  bytes.fill(0, 60, 62);
+  return write(path, bytes.subarray(0, bytes.length / 2));
 }
 
 /** The first bytes of a binary for arm64 of a system that is not this one: Linux on macOS, macOS elsewhere. */
@@ -41,14 +51,18 @@ export function sizeOfAddon(): number {
   return statSync(addon().path).size;
 }
 
-/** The newest version of a family that the addon needs: `GLIBC_2.34` of `GLIBC`; its string ends with a NUL. */
-export function newestNeed(family: string): string {
+/** The versions of a family that the addon needs, newest first: `GLIBC_2.34`, … of `GLIBC`; each ends with a NUL. */
+export function needsOf(family: string): [string, string] {
   using elf = new ElfFile(addon().path);
-  const needs = elf.links().versionsNeeded.flatMap(({ versions }) => versions);
-  const numbers = needs
+  const numbers = elf
+    .links()
+    .versionsNeeded.flatMap(({ versions }) => versions)
     .filter((name) => name.startsWith(`${family}_`))
-    .map((name) => name.slice(family.length + 1));
-  return `${family}_${numbers.sort(compareVersions).at(-1)}\0`;
+    .map((name) => name.slice(family.length + 1))
+    .sort((a, b) => compareVersions(b, a));
+  // Long enough for what is written in their place.
+  const names = numbers.filter((name) => name.length >= 4).map((name) => `${family}_${name}\0`);
+  return names as [string, string];
 }
 
 /** As the runtime's own report has it. */

@@ -78,6 +78,12 @@ const cases: Record<string, Case> = {
     reason: /^damaged file: cut to (\d+) of \d+ bytes$/,
     skip: notElf,
   },
+  "half of a binary without its table of sections": {
+    make: (path) => broken.cutWithoutSections(path),
+    problem: "damaged",
+    reason: /^damaged file: cut to \d+ of \d+ bytes$/,
+    skip: notElf,
+  },
   "a binary for another processor": {
     make: (path) => broken.withHeader(path, 18, [process.arch === "x64" ? 183 : 62, 0]),
     problem: "platform",
@@ -110,35 +116,45 @@ const cases: Record<string, Case> = {
     skip: notElf,
   },
   "a library that is missing": {
-    make: (path) => broken.patched(path, "libgcc_s.so.1", "libgone.so.1"),
+    make: (path) => broken.patched(path, { "libgcc_s.so.1": "libgone.so.1" }),
     problem: "library",
     reason: "needs libgone.so.1, which is not on this system",
     advice: /^Install the library that is missing/m,
     skip: notElf,
   },
   "the compiler's library missing": {
-    make: (path) => broken.patched(path, "libstdc++.so.6", "libstdc++.so.9"),
+    make: (path) => broken.patched(path, { "libstdc++.so.6": "libstdc++.so.9" }),
     problem: "library",
     reason: "needs libstdc++.so.9, which is not on this system",
     advice: /apt-get install libstdc\+\+6 .*apk add libstdc\+\+/,
     skip: notElf,
   },
   "a glibc that is too old": {
-    make: (path) => broken.patched(path, broken.newestNeed("GLIBC"), "GLIBC_2.99"),
+    make: (path) => broken.patched(path, { [broken.needsOf("GLIBC")[0]]: "GLIBC_2.99" }),
     problem: "system",
     reason: `needs glibc 2.99, this system has ${broken.glibcVersion() ?? "an older one"}`,
     advice: /^Take a newer system .*build the addon/m,
     skip: notGlibc,
   },
+  "a glibc that is too old by several versions": {
+    make: (path) => {
+      const [newest, next] = broken.needsOf("GLIBC");
+      broken.patched(path, { [newest]: "GLIBC_2.98", [next]: "GLIBC_2.99" });
+    },
+    problem: "system",
+    // glibc itself stops at the first.
+    reason: `needs glibc 2.99, this system has ${broken.glibcVersion() ?? "an older one"}`,
+    skip: notGlibc,
+  },
   "a libstdc++ that is too old": {
-    make: (path) => broken.patched(path, broken.newestNeed("GLIBCXX"), "GLIBCXX_3.4.99"),
+    make: (path) => broken.patched(path, { [broken.needsOf("GLIBCXX")[0]]: "GLIBCXX_3.4.99" }),
     problem: "system",
     reason:
       /^needs GLIBCXX_3\.4\.99 of libstdc\+\+\.so\.6, \/\S+libstdc\+\+\.so\.6 has GLIBCXX_3\.4\.\d\d at most$/,
     skip: notGlibc,
   },
   "a binary for the other C library": {
-    make: (path) => broken.patched(path, "libc.so.6", "libc.so"),
+    make: (path) => broken.patched(path, { "libc.so.6": "libc.so" }),
     problem: "libc",
     reason: "built for musl, this process runs on glibc",
     skip: notGlibc,
