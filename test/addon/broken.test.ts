@@ -139,10 +139,10 @@ const cases: Record<string, Case> = {
   "a glibc that is too old by several versions": {
     make: (path) => {
       const [newest, next] = broken.needsOf("GLIBC");
-      broken.patched(path, { [newest]: "GLIBC_2.98", [next]: "GLIBC_2.99" });
+      broken.patched(path, { [newest]: "GLIBC_2.99", [next]: "GLIBC_2.98" });
     },
     problem: "system",
-    // glibc itself stops at the first.
+    // glibc itself stops at the first, in the order in which the libraries were linked.
     reason: `needs glibc 2.99, this system has ${broken.glibcVersion() ?? "an older one"}`,
     skip: notGlibc,
   },

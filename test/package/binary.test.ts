@@ -1,0 +1,135 @@
+/** The prebuilt addons: how large they are, and which systems they run on, read from the files themselves. */
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { objectionToFile } from "../../lib/addon/binary-file.js";
+import { PLATFORM } from "../../lib/addon/candidates.js";
+import { compareVersions } from "../../lib/addon/diagnosis.js";
+import { ElfFile, type ElfLinks } from "../../lib/addon/elf.js";
+import { libcOfNeeds, libcOfProcess } from "../../lib/addon/libc.js";
+import { tryAddon } from "../../lib/addon/load.js";
+import { PACKAGE_ROOT, version } from "../../lib/addon/package-root.js";
+
+const FOLDER = join(PACKAGE_ROOT, "prebuilds");
+
+/**
+ * The oldest systems that a binary promises to run on. glibc 2.34 is what CUDA's static runtime asks for, linked on
+ * Debian 12: RHEL 9, Debian 12, Ubuntu 22.04, Amazon Linux 2023. Of libstdc++ nothing newer than gcc 7's is used.
+ */
+const FLOORS = { GLIBC: "2.34", GLIBCXX: "3.4.22", CXXABI: "1.3.9", GCC: "3.0" } as const;
+
+/** Kernels for five generations of GPUs are most of it. */
+const MOST_BYTES = 5_000_000;
+
+/** What is on every system of that kind; anything else a user would have to install. */
+const LIBRARIES =
+  /^(libstdc\+\+\.so\.6|libgcc_s\.so\.1|lib[cm]\.so\.6|ld-linux-(x86-64|aarch64)\.so\.[12]|libc\.musl-\w+\.so\.1|libc\.so)$/;
+
+const names = existsSync(FOLDER) ? readdirSync(FOLDER, { recursive: true, encoding: "utf8" }) : [];
+const binaries = names.filter((name) => name.endsWith(".node")).sort();
+/** Platforms whose binaries must be there, as `linux-x64,linux-arm64`: a release says so. */
+const REQUIRED = (process.env.PAPO_REQUIRE_PREBUILDS ?? "")
+  .split(",")
+  .filter((name) => name !== "");
+
+test("the platforms that a release asks for are there", (t) => {
+  if (REQUIRED.length === 0) t.log("PAPO_REQUIRE_PREBUILDS names none");
+  const there = new Set(binaries.map((name) => name.split(/[/\\]/)[0]));
+  t.deepEqual(
+    REQUIRED.filter((name) => !there.has(name)),
+    [],
+  );
+});
+
+if (binaries.length === 0) {
+  test.skip("a prebuilt addon keeps its promises (none here: npm run build:prebuilds)", () =>
+    undefined);
+}
+
+for (const name of binaries) {
+  const path = join(FOLDER, name);
+  const [folder = "", file = ""] = name.split(/[/\\]/);
+  const [platform = "", processor = ""] = folder.split("-");
+
+  test(`${name} lies where the loader looks, and is what its folder says`, (t) => {
+    t.regex(name, /^(linux|darwin|win32)-(x64|arm64)[/\\]papo(\.glibc|\.musl)?\.node$/);
+    t.is(objectionToFile(path, platform, processor), undefined);
+  });
+
+  test(`${name} is small enough`, (t) => {
+    const { size } = statSync(path);
+    t.log(`${size} bytes, at most ${MOST_BYTES}`);
+    t.true(size <= MOST_BYTES, `${size} bytes`);
+  });
+
+  if (platform === "linux") testLinux(name, path, file);
+}
+
+function testLinux(name: string, path: string, file: string): void {
+  const links = linksOf(path);
+
+  test(`${name} needs no newer system than it promises`, (t) => {
+    for (const [family, floor] of Object.entries(FLOORS)) {
+      const newest = newestOf(links, family);
+      t.log(`${family}: ${newest ?? "none"}, floor ${floor}`);
+      if (newest) t.true(compareVersions(newest, floor) <= 0, `${family}_${newest}`);
+    }
+    t.deepEqual(strangeVersions(links), []);
+  });
+
+  test(`${name} needs no library that a system lacks`, (t) => {
+    t.deepEqual(
+      links.needed.filter((library) => !LIBRARIES.test(library)),
+      [],
+    );
+    const libc = libcOfNeeds(links.needed);
+    t.is(libc, file.includes(".musl.") ? "musl" : "glibc");
+  });
+
+  test(`${name} carries no symbols but those it exports`, (t) => {
+    t.false(sectionTypes(path).includes(2), "no table of symbols: it is stripped");
+    t.false(sectionTypes(path).length === 0, "the reader found the sections");
+  });
+
+  const fits = name.startsWith(PLATFORM) && libcOfNeeds(links.needed) === libcOfProcess();
+  (fits ? test : test.skip)(`${name} loads, and is of this version`, (t: ExecutionContext) => {
+    const result = tryAddon(path, version);
+    t.false("problem" in result, JSON.stringify(result));
+    if ("problem" in result) return;
+    t.is(result.version, version);
+    t.is(result.info().version, version);
+  });
+}
+
+function linksOf(path: string): ElfLinks {
+  using elf = new ElfFile(path);
+  return elf.links();
+}
+
+function versionsOf({ versionsNeeded }: ElfLinks): string[] {
+  return versionsNeeded.flatMap(({ versions }) => versions);
+}
+
+function newestOf(links: ElfLinks, family: string): string | undefined {
+  return versionsOf(links)
+    .filter((name) => name.startsWith(`${family}_`))
+    .map((name) => name.slice(family.length + 1))
+    .sort(compareVersions)
+    .at(-1);
+}
+
+/** Versions of families without a floor, and such as `GLIBC_PRIVATE`. */
+function strangeVersions(links: ElfLinks): string[] {
+  const known = new RegExp(`^(${Object.keys(FLOORS).join("|")})_[\\d.]+$`);
+  return versionsOf(links).filter((name) => !known.test(name));
+}
+
+/** Kinds of the sections of an ELF file: 2 is the table of symbols that a debugger reads. */
+function sectionTypes(path: string): number[] {
+  const bytes = readFileSync(path);
+  const table = Number(bytes.readBigUInt64LE(40));
+  const size = bytes.readUInt16LE(58);
+  return Array.from({ length: bytes.readUInt16LE(60) }, (_, i) =>
+    bytes.readUInt32LE(table + i * size + 4),
+  );
+}
