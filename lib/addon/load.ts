@@ -19,20 +19,27 @@ export interface LoadedAddon {
 
 /** No addon loads: every attempt, and what to do. */
 export class AddonError extends PapoError {
-  readonly attempts: readonly LoadAttempt[];
-  /** Sentences, the nearest cure first. */
-  readonly advice: readonly string[];
+  // Not printed with the error, whose message has them.
+  readonly #attempts: readonly LoadAttempt[];
+  readonly #advice: readonly string[];
 
-  constructor(attempts: readonly LoadAttempt[], explicit: boolean) {
-    const advice = advise(attempts, explicit);
+  constructor(attempts: readonly LoadAttempt[], advice: readonly string[]) {
     const lines = [
       `[load] expected a native addon for ${PLATFORM}, received none that loads:`,
       ...attempts.map(({ path, reason }) => `  ${path}: ${reason}`),
       ...advice,
     ];
     super("ERR_UNSUPPORTED", lines.join("\n"));
-    this.attempts = attempts;
-    this.advice = advice;
+    this.#attempts = attempts;
+    this.#advice = advice;
+  }
+
+  get attempts(): readonly LoadAttempt[] {
+    return this.#attempts;
+  }
+  /** Sentences, the nearest cure first. */
+  get advice(): readonly string[] {
+    return this.#advice;
   }
 }
 
@@ -73,7 +80,11 @@ export function findAddon(environment: Environment, root: string): LoadedAddon {
     attempts.push({ path, ...result });
   }
   if (absent) attempts.push(absent);
-  throw new AddonError(attempts, explicit);
+  const bundled = version === undefined;
+  throw new AddonError(
+    attempts,
+    advise(attempts, explicit ? "said" : bundled ? "bundled" : "package"),
+  );
 }
 
 /** The addon at `path`, or why it is not one that this version of the package can use. */

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { compareVersions } from "../../lib/addon/diagnosis.js";
 import { ElfFile } from "../../lib/addon/elf.js";
 import { addon } from "../../lib/addon/load.js";
+import { version as PACKAGE_VERSION } from "../../lib/addon/package-root.js";
 
 /** A copy of the addon with every occurrence of texts replaced by others that are at most as long. */
 export function patched(path: string, texts: Readonly<Record<string, string>>): string {
@@ -114,8 +115,12 @@ void *napi_register_module_v1(void *env, void *exports) {
 /** A library that is no addon. */
 export const PLAIN_LIBRARY = "int seven(void) { return 7; }";
 
-/** A package root with a manifest of its own. */
-export function rootOf(folder: string, name: string, version?: string): string {
+/** A package root with a manifest of its own; null: without one. */
+export function rootOf(
+  folder: string,
+  name: string,
+  version: string | null | undefined = PACKAGE_VERSION,
+): string {
   const root = join(folder, name);
   mkdirSync(root, { recursive: true });
   if (version) writeFileSync(join(root, "package.json"), JSON.stringify({ name: "papo", version }));

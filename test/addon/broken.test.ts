@@ -5,7 +5,6 @@ import { dirname, join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import type { AddonProblem } from "../../lib/addon/attempt.js";
 import { libcOfProcess } from "../../lib/addon/libc.js";
-import { addon } from "../../lib/addon/load.js";
 import * as broken from "./broken-addons.js";
 import { inLoadChild, type Outcome, type ProcessOptions, type Search } from "./in-load-child.js";
 
@@ -306,7 +305,7 @@ test("the file that is named is the only one, however broken, and the others are
 });
 
 test("a whole addon loads in such a process", async (t) => {
-  const root = broken.rootOf(folder, "whole", addon().binding.version);
+  const root = broken.rootOf(folder, "whole");
   const path = broken.copied(join(root, "build", "Release", "papo.node"));
   t.deepEqual(await inLoadChild([{ root }]), [{ path, attempts: [] }]);
 });

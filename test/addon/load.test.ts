@@ -2,9 +2,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import test from "ava";
 import { candidatesFor, prebuiltPlatforms } from "../../lib/addon/candidates.js";
 import {
+  AddonError,
   addon,
   binding,
   failuresIn,
@@ -125,6 +127,18 @@ test("where no addon loads, every attempt is listed with its reason, and what to
     "Install papo again: a file was damaged on its way (npm ci, or npm install papo --force).",
     "Build the addon here, offline: npx papo build (it says which tools are missing), or set PAPO_ADDON_PATH to a built papo.node.",
   ]);
+});
+
+test("an error that nobody catches shows its message once", (t) => {
+  const error = t.throws(() => findAddon({}, rootOf(folder, "printed")));
+  t.is(inspect(error).split("no such file").length, 2);
+});
+
+test("outside of the package, in a bundle, the advice is about bundles", (t) => {
+  const root = rootOf(folder, "bundle", null);
+  const { advice } = t.throws(() => findAddon({}, root), { instanceOf: AddonError }) ?? {};
+  t.is(advice?.length, 1);
+  t.regex(advice?.[0] ?? "", /^This is a bundle without the package: .*--external:papo.*prebuilds/);
 });
 
 test("the package knows where it lies and its version", (t) => {

@@ -1,9 +1,10 @@
 /** The command in a package whose addon is broken: it still says what is wrong, and how to mend it. */
 import { execFile } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import test from "ava";
 import { PLATFORM } from "../../lib/addon/candidates.js";
 import { version } from "../../lib/index.js";
@@ -30,10 +31,11 @@ function node(
   root: string,
   args: readonly string[],
   env: Record<string, string> = {},
+  tsx = "tsx",
 ): Promise<Ran> {
   return new Promise((resolve) => {
     const options = { cwd: root, env: { ...process.env, PAPO_ADDON_PATH: "", ...env } };
-    execFile(process.execPath, ["--import=tsx", ...args], options, (error, stdout, stderr) => {
+    execFile(process.execPath, [`--import=${tsx}`, ...args], options, (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === "number" ? error.code : 0, stdout, stderr });
     });
   });
@@ -103,6 +105,24 @@ test("importing the package needs no addon; the first call says why there is non
   const { stdout, stderr } = await node(root, [file]);
   t.is(stderr, "");
   t.is(stdout, `${version}\n${"true ERR_UNSUPPORTED 2\n".repeat(2)}`);
+});
+
+test("code that was taken out of the package still finds it, or does without its version", async (t) => {
+  const root = aPackage("taken-out");
+  rmSync(join(root, "package.json"));
+  rmSync(join(root, "node_modules"));
+  const file = join(root, "user.ts");
+  writeFileSync(
+    file,
+    `import { PACKAGE_ROOT, version } from "./lib/addon/package-root.js";
+    console.log(JSON.stringify([PACKAGE_ROOT, version]));`,
+  );
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+  const found = async () => JSON.parse((await node(root, [file], {}, tsx)).stdout);
+  t.deepEqual(await found(), [join(root, "lib", "addon"), "unknown"]);
+  const home = join(root, "node_modules", "papo");
+  write(join(home, "package.json"), JSON.stringify({ name: "papo", version: "1.2.3" }));
+  t.deepEqual(await found(), [home, "1.2.3"]);
 });
 
 test("where another addon is loaded instead of a broken one, info and a warning say so", async (t) => {
