@@ -70,11 +70,16 @@ test("the tarball holds what the manifest names and what a build needs, and no t
       typeof entry === "object" ? Object.values(entry) : [entry],
     ),
   ].map((path) => path.replace(/^\.\//, ""));
-  const needed = [...named, "LICENSE", "CMakeLists.txt", "binding.gyp", "native/addon/addon.cpp"];
+  const headers = ["napi.h", "node_api.h", "LICENSE-node-addon-api", "LICENSE-node-api-headers"];
+  const needed = [
+    ...named,
+    ...["LICENSE", "CMakeLists.txt", "binding.gyp", "native/addon/addon.cpp"],
+    ...headers.map((name) => `third-party/node-api/${name}`),
+  ];
   t.deepEqual(
     needed.filter((path) => !paths.has(path)),
     [],
-    "missing (`npm run build` makes dist)",
+    "missing (`npm run build` makes dist and third-party)",
   );
   const strange = [...paths].filter((path) =>
     /^(test|bench|examples|build|lib|node_modules)\//.test(path),
