@@ -14,7 +14,7 @@ const FOLDER = join(PACKAGE_ROOT, "prebuilds");
 
 /**
  * The oldest systems that a binary promises to run on. glibc 2.34 is what CUDA's static runtime asks for, linked on
- * Debian 12: RHEL 9, Debian 12, Ubuntu 22.04, Amazon Linux 2023. Of libstdc++ nothing newer than gcc 7's is used.
+ * Debian 12: RHEL 9, Debian 12, Ubuntu 22.04, Amazon Linux 2023. Of libstdc++ nothing newer than gcc 6's is used.
  */
 const FLOORS = { GLIBC: "2.34", GLIBCXX: "3.4.22", CXXABI: "1.3.9", GCC: "3.0" } as const;
 
