@@ -33,11 +33,18 @@ test("no script is a hook of another by accident", (t) => {
   t.deepEqual(hooks, []);
 });
 
-test("every dependency is pinned", (t) => {
+test("every dependency is pinned, also under another name", (t) => {
   const loose = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies }).filter(
-    ([, version]) => !/^\d+\.\d+\.\d+$/.test(version),
+    ([, version]) => !/^(npm:[@\w/]+@)?\d+\.\d+\.\d+$/.test(version),
   );
   t.deepEqual(loose, []);
+});
+
+test("tsc is the native compiler, beside the older one that TypeDoc reads the library with", (t) => {
+  const version = (program: string) =>
+    execFileSync(`${ROOT}node_modules/.bin/${program}`, ["--version"], { encoding: "utf8" }).trim();
+  t.is(version("tsc"), `Version ${manifest.devDependencies["@typescript/native"]?.split("@")[1]}`);
+  t.regex(version("tsc6"), /^Version 6\./);
 });
 
 test("the lock file knows every optional package of every platform", (t) => {
