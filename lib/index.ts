@@ -1,4 +1,10 @@
-/** The public door: re-exports only. */
+/**
+ * The loss, its tensors and gradients, objectives, advantages, files, and what other libraries call all of this.
+ *
+ * The public door: re-exports only.
+ *
+ * @module papo
+ */
 
 // Errors, and what is loaded.
 

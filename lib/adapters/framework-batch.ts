@@ -76,7 +76,9 @@ export const FRAMEWORK_OPTIONS: readonly (keyof FrameworkOptions)[] = [
 
 /** What the checks look at in an array of a framework. */
 export interface FrameworkArray {
+  /** Sizes of the dimensions, outermost first. */
   readonly shape: readonly number[];
+  /** The framework's name of the element type, such as "float32". */
   readonly dtype: string;
 }
 

@@ -1,4 +1,8 @@
-/** `papo/jax`: objectives for jax-js, whose `vjp` takes their gradients back to the parameters. */
+/**
+ * `papo/jax`: objectives for jax-js, whose `vjp` takes their gradients back to the parameters.
+ *
+ * @module papo/jax
+ */
 import { checkFunction, checkObject, checkSignal, readOptions } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
 import type { Batch } from "../objective/batch.js";
@@ -27,16 +31,23 @@ export type { DifferentiableName, Evaluated };
 
 /** What is used of a jax-js array. Using one consumes it; `ref` keeps it for another use. */
 export interface JaxArray extends FrameworkArray {
+  /** How many owners it has; 0 once it was consumed. */
   readonly refCount: number;
+  /** Its numbers, read back; consumes the array. */
   data(): Promise<ArrayLike<number>>;
+  /** Gives up one reference. */
   dispose(): void;
 }
 
 /** What is used of jax-js: `import * as jax from "@jax-js/jax"`, 0.1.25 or later. */
 export interface Jax<A extends JaxArray> {
+  /** Forward pass and its way back, as `jax.vjp`. */
   readonly vjp: (forward: never, primals: never) => unknown;
+  /** How gradients become arrays of jax-js. */
   readonly numpy: {
+    /** A new array over a copy of the numbers. */
     array(values: Float32Array<ArrayBuffer>, options: { shape: number[] }): A;
+    /** A new array of zeros. */
     zeros(shape: number[]): A;
   };
 }
@@ -49,6 +60,7 @@ type Vjp<A> = <P>(
 /** A batch whose logits (or log-probs) are a jax-js array; every other field may be one. */
 export type JaxBatch<A> = FrameworkBatch<A>;
 
+/** Options of `JaxObjective.evaluateAsync`; `valueAndGrad` takes all but `gradients`. */
 export interface JaxOptions extends FrameworkOptions {
   /** An abort stops at the next block of rows and rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -77,12 +89,22 @@ export interface JaxObjective<A> {
     parameters: P,
     batch: Rest<A>,
     options?: Omit<JaxOptions, "gradients">,
-  ): Promise<{ readonly evaluation: Evaluated; readonly gradients: P }>;
+  ): Promise<{
+    /** Loss, terms and metrics. */
+    readonly evaluation: Evaluated;
+    /** d loss / d parameter, in a tree like `parameters`. */
+    readonly gradients: P;
+  }>;
   /** Loss, and gradients in the arrays of the batch, to hand to a `vjp` of your own. */
   evaluateAsync(
     batch: JaxBatch<A>,
     options?: JaxOptions,
-  ): Promise<{ readonly evaluation: Evaluated; readonly gradients: JaxGradients<A> }>;
+  ): Promise<{
+    /** Loss, terms and metrics. */
+    readonly evaluation: Evaluated;
+    /** d loss / d array of the batch. */
+    readonly gradients: JaxGradients<A>;
+  }>;
 }
 
 const JAX: Framework<JaxArray> = {

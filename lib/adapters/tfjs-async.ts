@@ -20,6 +20,7 @@ import { onTape } from "./tfjs-tape.js";
 
 /** Gradients by the name of the field; absent where the loss does not depend on it. Yours to dispose of. */
 export type TfjsGradients = { readonly [K in DifferentiableName]?: tfjs.Tensor };
+/** What `variableGrads`' forward pass gives: those fields of a batch that depend on the variables. */
 export type TfjsOutputs = Outputs<tfjs.Tensor>;
 
 /** Loss and gradients of a batch whose fields were checked. */

@@ -1,4 +1,8 @@
-/** `papo/tfjs`: objectives as scalars of TensorFlow.js' tape, with their gradients. */
+/**
+ * `papo/tfjs`: objectives as scalars of TensorFlow.js' tape, with their gradients.
+ *
+ * @module papo/tfjs
+ */
 import type * as tfjs from "@tensorflow/tfjs-core";
 import { checkFunction, checkObject, checkSignal, readOptions } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
@@ -30,14 +34,18 @@ export { tfjsLoss } from "./tfjs-loss.js";
 export type { DifferentiableName, Evaluated, Tfjs, TfjsGradients, TfjsOutputs };
 /** A batch whose logits (or log-probs) are a tf.Tensor; every other field may be one. */
 export type TfjsBatch = FrameworkBatch<tfjs.Tensor>;
+/** The fields of a batch that a forward pass does not give; each may be a tf.Tensor. */
 export type TfjsRest = Rest<tfjs.Tensor>;
+/** Options of an evaluation; a gradient's scale and memory are TensorFlow.js' affair. */
 export type TfjsOptions = FrameworkOptions;
 
+/** Options of `TfjsObjective.evaluateAsync`. */
 export interface TfjsAsyncOptions extends TfjsOptions {
   /** An abort stops at the next block of rows and rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of `TfjsObjective.variableGrads`. */
 export interface TfjsVariableOptions extends TfjsAsyncOptions {
   /** Whose gradients are wanted; all trainable ones if absent. */
   readonly variables?: readonly tfjs.Variable[] | undefined;
@@ -58,12 +66,22 @@ export interface TfjsObjective {
   evaluate(
     batch: TfjsBatch,
     options?: TfjsOptions,
-  ): { readonly loss: tfjs.Scalar; readonly evaluation: Evaluated };
+  ): {
+    /** The loss, on the tape. */
+    readonly loss: tfjs.Scalar;
+    /** Loss, terms and metrics. */
+    readonly evaluation: Evaluated;
+  };
   /** The same off the event loop and off the tape: gradients as tensors. What is read was read when the promise settles. */
   evaluateAsync(
     batch: TfjsBatch,
     options?: TfjsAsyncOptions,
-  ): Promise<{ readonly evaluation: Evaluated; readonly gradients: TfjsGradients }>;
+  ): Promise<{
+    /** Loss, terms and metrics. */
+    readonly evaluation: Evaluated;
+    /** d loss / d tensor of the batch. */
+    readonly gradients: TfjsGradients;
+  }>;
   /**
    * Gradients in the variables, without blocking the event loop while papo computes: forward, `evaluateAsync`, forward once
    * more on a tape (a tape cannot wait) and back. For `optimizer.applyGradients(grads)`; then `tf.dispose(grads)`.
@@ -76,7 +94,12 @@ export interface TfjsObjective {
     forward: () => TfjsOutputs,
     batch: TfjsRest,
     options?: TfjsVariableOptions,
-  ): Promise<{ readonly evaluation: Evaluated; readonly grads: tfjs.NamedTensorMap }>;
+  ): Promise<{
+    /** Loss, terms and metrics. */
+    readonly evaluation: Evaluated;
+    /** d loss / d variable, by its name. */
+    readonly grads: tfjs.NamedTensorMap;
+  }>;
 }
 
 /**

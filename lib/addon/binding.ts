@@ -23,60 +23,83 @@ export type NativeMemory = TensorArray | NativeBuffer;
 export const NUMBERS_OF_A_TENSOR = 6;
 
 export interface NativeTensorSpec {
+  /** As the op's call has it, in snake case. */
   readonly name: string;
+  /** Element types that are taken; all inputs of logits share one. */
   readonly dtypes: readonly DType[];
   /** What the dimensions are: `["rows", "vocab"]`, `["rows"]`, or a fixed count of named lines such as `["8", "rows"]`. */
   readonly shape: readonly string[];
+  /** Whether a call without it is refused. */
   readonly required: boolean;
   /** Names of the lines of a `[k, rows]` matrix. */
   readonly lines: readonly string[];
 }
 
 export interface NativeAttributeSpec {
+  /** As the op's call has it, in snake case. */
   readonly name: string;
+  /** A number, or a word of `choices`. */
   readonly kind: "number" | "choice";
+  /** The words of a choice; empty for a number. */
   readonly choices: readonly string[];
+  /** Its value where a call does not say it. */
   readonly default: number | string;
 }
 
 export interface NativeOpSpec {
+  /** The op's name, in snake case. */
   readonly name: string;
+  /** Tensors that it reads. */
   readonly inputs: readonly NativeTensorSpec[];
+  /** Tensors that it writes. */
   readonly outputs: readonly NativeTensorSpec[];
+  /** Numbers and words that say how. */
   readonly attributes: readonly NativeAttributeSpec[];
 }
 
 export interface NativeDeviceInfo {
   /** `"cuda:0"`. */
   readonly device: string;
+  /** The maker's name of it. */
   readonly name: string;
   /** `"9.0"`. */
   readonly computeCapability: string;
+  /** Multiprocessors. */
   readonly multiprocessors: number;
+  /** Bytes of its memory, free or not. */
   readonly memoryBytes: number;
+  /** Bytes of its second cache. */
   readonly l2Bytes: number;
 }
 
 /** CUDA as this binary and this machine have it. */
 export interface NativeCudaInfo {
+  /** Whether this binary has the CUDA engine. */
   readonly built: boolean;
   /** `"13.0"`: what was compiled in, and the newest that the driver supports; `""` where there is none. */
   readonly runtimeVersion: string;
+  /** CUDA version of the driver, such as "13.0"; "" without one. */
   readonly driverVersion: string;
   /** Why there is no device, as a clause; `""` where there is one. */
   readonly unavailable: string;
+  /** One entry per device, `cuda:0` first. */
   readonly devices: readonly NativeDeviceInfo[];
 }
 
 export interface NativeInfo {
+  /** Version of the package that the binary was built from. */
   readonly version: string;
+  /** Node-API version that the binary was built for. */
   readonly napiVersion: number;
+  /** Compiler and its version. */
   readonly compiler: string;
   /** Active instruction set and all those this binary and this processor share, best first. */
   readonly isa: string;
+  /** All instruction sets that this binary and this processor share, best first. */
   readonly isas: readonly string[];
   /** Threads the pool uses, the caller's included. */
   readonly threads: number;
+  /** CUDA as this binary and this machine have it. */
   readonly cuda: NativeCudaInfo;
   /** In the order of their numbers in a call. */
   readonly dtypes: readonly DType[];
@@ -103,7 +126,9 @@ export interface NativeStreamInfo {
 }
 
 export interface NativeMemoryInfo {
+  /** Bytes that nobody has. */
   readonly freeBytes: number;
+  /** Bytes there are. */
   readonly totalBytes: number;
 }
 

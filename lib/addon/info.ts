@@ -7,6 +7,7 @@ export { version } from "./package-root.js";
 
 /** The addon's account of itself, and the file it came from. */
 export interface Info extends NativeInfo {
+  /** Absolute path of the `papo.node` that was loaded. */
   readonly path: string;
   /** Files that would have been taken before it, and why they were not: none there, damaged, built for another system. */
   readonly attempts: readonly LoadAttempt[];

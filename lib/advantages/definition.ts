@@ -2,24 +2,35 @@
 
 /** A number in `range` (both ends allowed), a whole one where `whole` says so. */
 export interface NumberParameter {
+  /** Its value if it is not said. */
   readonly default: number;
+  /** Smallest and largest number that are taken. */
   readonly range: readonly [low: number, high: number];
+  /** Present where only whole numbers are taken. */
   readonly whole?: true;
+  /** What it does, in words. */
   readonly meaning: string;
 }
 
 /** One of `words`. */
 export interface WordParameter<W extends string = string> {
+  /** Its value if it is not said. */
   readonly default: W;
+  /** The words that are taken. */
   readonly words: readonly W[];
+  /** What it does, in words. */
   readonly meaning: string;
 }
 
+/** Yes or no. */
 export interface FlagParameter {
+  /** Its value if it is not said. */
   readonly default: boolean;
+  /** What it does, in words. */
   readonly meaning: string;
 }
 
+/** A parameter of an estimator as data. */
 export type Parameter = NumberParameter | WordParameter | FlagParameter;
 
 type ParameterOf<V> = [V] extends [number]
@@ -80,9 +91,13 @@ export interface Estimated {
 
 /** One estimator of the table. */
 export interface AdvantageDefinition<P extends object = Record<never, never>> {
+  /** Its name in `estimateAdvantages`. */
   readonly kind: string;
+  /** In a line. */
   readonly summary: string;
+  /** The advantage as a formula, in plain text. */
   readonly formula: string;
+  /** Paper and equation, or the code it was read from. */
   readonly source: string;
   /** Who else has it, under which name or option, with which constants. */
   readonly peers: readonly string[];
@@ -90,7 +105,10 @@ export interface AdvantageDefinition<P extends object = Record<never, never>> {
   readonly findings: readonly string[];
   /** One advantage per sequence, or per token. */
   readonly level: "sequence" | "token";
+  /** What it cannot do without. */
   readonly needs: readonly AdvantageNeed[];
+  /** Its parameters, by name. */
   readonly parameters: { readonly [K in keyof P]: ParameterOf<P[K]> };
+  /** The advantages of a batch; `estimateAdvantages` checks and calls it. */
   estimate(batch: AdvantageBatch, parameters: P): Estimated;
 }

@@ -57,24 +57,39 @@ export interface ValuedTokenRewards extends TokenRewards {
 
 /** What each estimator takes beside its parameters. */
 export interface AdvantageInputs {
+  /** A reward per sequence, in groups. */
   grpo: GroupedRewards;
+  /** A reward per sequence, in groups. */
   "dr-grpo": GroupedRewards;
+  /** A reward per sequence, in groups. */
   "grpo-batch": GroupedRewards;
+  /** A reward per sequence, in groups. */
   rloo: GroupedRewards;
+  /** Rewards of sequences and tokens. */
   "reinforce++": TokenRewards;
+  /** A reward per sequence, in groups, and lengths. */
   "reinforce++-baseline": GroupedRewards & LengthOptions;
+  /** A reward per sequence and that of its greedy answer. */
   remax: BaselineRewards;
+  /** A reward per sequence, in groups, and lengths. */
   opo: GroupedRewards & LengthOptions;
+  /** A reward per sequence, in groups. */
   gpg: GroupedRewards;
+  /** A reward per sequence, in groups. */
   "pass@k": GroupedRewards;
+  /** A reward per sequence, in groups. */
   pkpo: GroupedRewards;
+  /** Several rewards per sequence, in groups. */
   gdpo: RewardComponents;
+  /** Rewards of sequences and tokens, and values of tokens. */
   gae: ValuedTokenRewards;
 }
 
+/** What `estimateAdvantages` takes for a kind: its inputs, and its parameters where they differ from the defaults. */
 export type AdvantageOptions<K extends AdvantageKind> = AdvantageInputs[K] &
   Partial<AdvantageParameters[K]>;
 
+/** What `estimateAdvantages` gives. */
 export interface AdvantageEstimate {
   /** [sequences], or [rows] of the estimators whose level is "token"; either goes into a batch as `advantages`. */
   readonly advantages: Float64Array;

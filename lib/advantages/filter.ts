@@ -6,6 +6,7 @@ import { wordOf } from "./parameters.js";
 import { MISSING, type Missing, type RewardsInput, rewardNumbers } from "./reward-numbers.js";
 import { statisticsOf } from "./statistics.js";
 
+/** Words of `FilterRule`. */
 export const FILTER_RULES: readonly ["mean", "spread"] = ["mean", "spread"];
 /**
  * What keeps a group: a mean strictly between `low` and `high` (DAPO, PAPO's authors), or scores that are not all equal
@@ -13,10 +14,12 @@ export const FILTER_RULES: readonly ["mean", "spread"] = ["mean", "spread"];
  */
 export type FilterRule = (typeof FILTER_RULES)[number];
 
+/** Words of `FilterFallback`. */
 export const FILTER_FALLBACKS: readonly ["none", "keep-all"] = ["none", "keep-all"];
 /** Where no group is kept: none is (the paper's rule), or all are (the authors' code). */
 export type FilterFallback = (typeof FILTER_FALLBACKS)[number];
 
+/** Options of `filterGroups`. */
 export interface GroupFilterOptions extends GroupOptions {
   /** [sequences] what is averaged: accuracy in the authors' DAPO scripts, the overall reward in their yaml. */
   readonly scores: RewardsInput;
@@ -32,12 +35,15 @@ export interface GroupFilterOptions extends GroupOptions {
   readonly missing?: Missing;
 }
 
+/** Which sequences `filterGroups` keeps. */
 export interface GroupFilter {
   /** [sequences] 1 where the sequence is kept. */
   readonly keep: Int32Array;
   /** Indices of the sequences that are kept, ascending. */
   readonly kept: Int32Array;
+  /** Groups there are. */
   readonly groups: number;
+  /** Groups that are kept. */
   readonly keptGroups: number;
   /** Whether all were kept because none would have been. */
   readonly fellBack: boolean;

@@ -5,8 +5,11 @@ import { GAMMA } from "./reinforce.js";
 import { WHITENING_PARAMETERS, type Whitening, whiten } from "./statistics.js";
 
 export interface GaeParameters extends Whitening {
+  /** Discount per token. */
   readonly gamma: number;
+  /** Weight of later temporal differences, 0 to 1. */
   readonly lambda: number;
+  /** Whether advantages are whitened over the counted tokens. */
   readonly whiten: boolean;
 }
 

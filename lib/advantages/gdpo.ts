@@ -9,7 +9,9 @@ import {
 import { statisticsOf } from "./statistics.js";
 
 export interface GdpoParameters {
+  /** ε, added to a standard deviation that divides. */
   readonly epsilon: number;
+  /** What a group of one gets. */
   readonly smallGroups: SmallGroups;
 }
 

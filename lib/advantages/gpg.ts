@@ -3,8 +3,11 @@ import type { AdvantageDefinition } from "./definition.js";
 import { centred, groupwise, type SmallGroups, smallGroupsParameter } from "./groupwise.js";
 
 export interface GpgParameters {
+  /** F_norm, what advantages are divided by. */
   readonly norm: number;
+  /** Which numbers α counts: the rewards that are not 0 (verl), or the advantages. */
   readonly nonzero: "rewards" | "advantages";
+  /** What a group of one gets. */
   readonly smallGroups: SmallGroups;
 }
 

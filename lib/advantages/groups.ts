@@ -9,6 +9,7 @@ export type GroupsInput =
   | BigInt64Array
   | readonly (number | string | bigint)[];
 
+/** How sequences form groups, a prompt each. */
 export interface GroupOptions {
   /** [sequences] an id for each sequence. Either this or `groupSize`. */
   readonly groups?: GroupsInput | undefined;

@@ -3,6 +3,7 @@ import { expected } from "../core/errors.js";
 import type { AdvantageBatch, NumberParameter, WordParameter } from "./definition.js";
 import { statisticsOf } from "./statistics.js";
 
+/** Words of `SmallGroups`. */
 export const SMALL_GROUPS: readonly ["zero", "reward", "error"] = ["zero", "reward", "error"];
 /**
  * A group with fewer rewards than the formula needs, such as a group of one: advantage 0, the reward itself as the

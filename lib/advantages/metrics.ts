@@ -7,6 +7,7 @@ import { statisticsOf } from "./statistics.js";
 
 /** All of them 0, never NaN, where there is nothing to count. */
 export interface GroupMetrics {
+  /** Sequences there are. */
   readonly sequences: number;
   /** Sequences without a reward; they are in none of the other numbers. */
   readonly missingRewards: number;
@@ -18,6 +19,7 @@ export interface GroupMetrics {
   readonly zeroVarianceGroups: number;
   /** `zeroVarianceGroups` as a fraction of the groups of two or more. */
   readonly zeroVarianceFraction: number;
+  /** Of all rewards. */
   readonly rewardMean: number;
   /** Of all rewards, unbiased. */
   readonly rewardStd: number;
@@ -25,6 +27,7 @@ export interface GroupMetrics {
   readonly groupStdMean: number;
 }
 
+/** Options of `groupMetrics`. */
 export interface GroupMetricsOptions extends GroupOptions {
   /** [sequences] */
   readonly rewards: RewardsInput;

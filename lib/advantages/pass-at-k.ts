@@ -9,8 +9,11 @@ import {
 import { statisticsOf } from "./statistics.js";
 
 export interface PassAtKParameters {
+  /** What the lead is divided by: the group's standard deviation + ε, or nothing. */
   readonly scale: "group" | "none";
+  /** ε, added to the standard deviation that divides. */
   readonly epsilon: number;
+  /** What a group of one gets. */
   readonly smallGroups: SmallGroups;
 }
 

@@ -4,18 +4,24 @@ import type { AdvantageDefinition } from "./definition.js";
 import { groupwise, type SmallGroups, smallGroupsParameter } from "./groupwise.js";
 import { maxWeights } from "./max-at-k.js";
 
+/** Words of `PkpoBaseline`. */
 export const PKPO_BASELINES: readonly ["loo-minus-one", "loo", "leave-two-out", "none"] = [
   "loo-minus-one",
   "loo",
   "leave-two-out",
   "none",
 ];
+/** What is subtracted from a transformed reward in PKPO (arXiv 2505.15201). */
 export type PkpoBaseline = (typeof PKPO_BASELINES)[number];
 
 export interface PkpoParameters {
+  /** Answers of which the best counts. */
   readonly k: number;
+  /** What is subtracted from a transformed reward. */
   readonly baseline: PkpoBaseline;
+  /** How the loss joins a group's sequences: by a sum (the paper), or by a mean. */
   readonly scale: "sum" | "mean";
+  /** What a group of one gets. */
   readonly smallGroups: SmallGroups;
 }
 

@@ -5,6 +5,7 @@ import { centred, groupwise, type SmallGroups, smallGroupsParameter } from "./gr
 import { WHITENING_PARAMETERS, type Whitening, whiten } from "./statistics.js";
 
 export interface ReinforceParameters extends Whitening {
+  /** Discount per token. */
   readonly gamma: number;
 }
 
@@ -50,6 +51,7 @@ export const REINFORCE: AdvantageDefinition<ReinforceParameters> = {
 };
 
 export interface ReinforceBaselineParameters extends Whitening {
+  /** What a group of one gets. */
   readonly smallGroups: SmallGroups;
 }
 

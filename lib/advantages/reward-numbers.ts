@@ -6,6 +6,7 @@ import { leadingNumberRows, type NumbersInput } from "../functional/inputs.js";
 /** One reward per sequence; NaN, null and undefined are missing. */
 export type RewardsInput = NumbersInput | readonly (number | null | undefined)[];
 
+/** Words of `Missing`. */
 export const MISSING: readonly ["error", "skip"] = ["error", "skip"];
 /**
  * A missing reward is an error, or its sequence is left out: of every statistic, with advantage 0.

@@ -3,6 +3,7 @@ import type { AdvantageDefinition } from "./definition.js";
 import { centred, groupwise, type SmallGroups, smallGroupsParameter } from "./groupwise.js";
 
 export interface RlooParameters {
+  /** What a group of one gets. */
   readonly smallGroups: SmallGroups;
 }
 

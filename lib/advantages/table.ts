@@ -20,21 +20,35 @@ import { RLOO, type RlooParameters } from "./rloo.js";
 
 /** What a caller may set of each estimator. */
 export interface AdvantageParameters {
+  /** GRPO. */
   readonly grpo: GrpoParameters;
+  /** Dr. GRPO. */
   readonly "dr-grpo": DrGrpoParameters;
+  /** GRPO with the deviation of the batch. */
   readonly "grpo-batch": GrpoBatchParameters;
+  /** RLOO. */
   readonly rloo: RlooParameters;
+  /** REINFORCE++. */
   readonly "reinforce++": ReinforceParameters;
+  /** REINFORCE++ with the baseline of the group. */
   readonly "reinforce++-baseline": ReinforceBaselineParameters;
+  /** ReMax, which has none. */
   readonly remax: Record<never, never>;
+  /** OPO. */
   readonly opo: OpoParameters;
+  /** GPG. */
   readonly gpg: GpgParameters;
+  /** Pass@k training. */
   readonly "pass@k": PassAtKParameters;
+  /** PKPO. */
   readonly pkpo: PkpoParameters;
+  /** GDPO. */
   readonly gdpo: GdpoParameters;
+  /** Generalised advantage estimation. */
   readonly gae: GaeParameters;
 }
 
+/** The name of an estimator. */
 export type AdvantageKind = keyof AdvantageParameters;
 
 /** The definitions; the documentation's table is made from them. */

@@ -10,11 +10,13 @@ import { type Differentiable, type Walk, walk, walkAsync } from "./walk.js";
 
 export type { Differentiable };
 
+/** Options of `backward`. */
 export interface BackwardOptions {
   /** d result / d loss: one number for all elements, or a tensor of the loss's shape. 1 if not said. */
   readonly gradLoss?: number | Differentiable;
 }
 
+/** Options of `grad` and `valueAndGrad`. */
 export interface GradOptions {
   /** Memory for the gradients, in the order of the arguments; it is overwritten. Fresh where undefined. */
   readonly out?: readonly (Tensor | undefined)[];
@@ -25,6 +27,7 @@ export interface GradOptions {
   readonly gradsZeroed?: boolean | undefined;
 }
 
+/** What every asynchronous form takes besides. */
 export interface AsyncOptions {
   /** An abort stops at the next block of rows and rejects with the signal's reason. */
   readonly signal?: AbortSignal;

@@ -4,6 +4,7 @@ import { typedArrayClass } from "./typed-array.js";
 
 /** Names of the element types. `float16` and `bfloat16` are the storage formats IEEE binary16 and bfloat16. */
 export const DTYPES = ["float32", "float16", "bfloat16", "float64", "int32"] as const;
+/** The name of an element type; `float16` and `bfloat16` are the storage formats IEEE binary16 and bfloat16. */
 export type DType = (typeof DTYPES)[number];
 
 /** What logits may be. */
@@ -17,7 +18,9 @@ export interface DTypeArrays {
   float64: Float64Array;
   int32: Int32Array;
 }
+/** The typed array that carries a dtype; `float16` is a `Float16Array` where the runtime has one. */
 export type ArrayOf<D extends DType> = DTypeArrays[D];
+/** Any typed array that a tensor may lie over. */
 export type TensorArray = DTypeArrays[DType];
 
 /** The runtime's own Float16Array constructor, if it has one (Node 24 and later). */

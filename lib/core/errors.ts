@@ -38,7 +38,9 @@ export type PapoErrorCode =
 
 /** Every error papo throws on purpose. The message reads `[papoLoss] expected …, received …`. */
 export class PapoError extends Error {
+  /** Always "PapoError". */
   override readonly name = "PapoError";
+  /** What kind of error it is, for programs. */
   readonly code: PapoErrorCode;
   /** First row the error speaks of, where it speaks of one. */
   readonly row: number | undefined;

@@ -7,6 +7,7 @@ import { PapoError } from "../core/errors.js";
 
 /** A CUDA device: its name in papo and by its maker, and its sizes. */
 export interface DeviceInfo extends Omit<NativeDeviceInfo, "device"> {
+  /** Its name in papo, such as "cuda:0". */
   readonly device: CudaDevice;
 }
 

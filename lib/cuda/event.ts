@@ -14,6 +14,7 @@ import { checkStream, type Stream, streamFor } from "./stream.js";
  * It orders streams, tells whether work is done, and takes times.
  */
 export class Event {
+  /** The device whose streams it is recorded on. */
   readonly device: CudaDevice;
   /** Gone once it was disposed of. */
   #native: NativeEvent | undefined;
@@ -90,6 +91,7 @@ export class Event {
     return callNative(where, () => binding().elapsed(begin.toNative(where), native));
   }
 
+  /** Whether it was disposed of. */
   get disposed(): boolean {
     return this.#native === undefined;
   }
@@ -101,11 +103,16 @@ export class Event {
     if (native !== undefined) binding().destroyEvent(native);
   }
 
+  /** `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  /** The event as it crosses the bridge. Throws ERR_DISPOSED. */
+  /**
+   * The event as it crosses the bridge. Throws ERR_DISPOSED.
+   *
+   * @internal
+   */
   toNative(where: string): NativeEvent {
     checkEvent(where, "the event", this);
     if (this.#native !== undefined) return this.#native;

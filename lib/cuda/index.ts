@@ -1,4 +1,8 @@
-/** What `cuda` holds: devices, streams, events. Memory on a device is a tensor's. */
+/**
+ * What `cuda` holds: devices, streams, events. Memory on a device is a tensor's.
+ *
+ * @packageDocumentation
+ */
 
 export { currentStream, withStream } from "./current.js";
 export { type DeviceInfo, devices, type MemoryInfo, memory } from "./devices.js";

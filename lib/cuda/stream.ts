@@ -22,6 +22,7 @@ export interface ForeignStream {
  * collected; work that was given to it still runs.
  */
 export class Stream {
+  /** The device it belongs to. */
   readonly device: CudaDevice;
   /** Made by somebody else, who also destroys it. */
   readonly foreign: boolean;
@@ -56,6 +57,7 @@ export class Stream {
     return binding().streamInfo(this.toNative("cuda.Stream.pointer")).pointer;
   }
 
+  /** Whether it was disposed of. */
   get disposed(): boolean {
     return this.#native === undefined;
   }
@@ -81,11 +83,16 @@ export class Stream {
     if (native !== undefined) binding().destroyStream(native);
   }
 
+  /** `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  /** The stream as it crosses the bridge. Throws ERR_DISPOSED. */
+  /**
+   * The stream as it crosses the bridge. Throws ERR_DISPOSED.
+   *
+   * @internal
+   */
   toNative(where: string): NativeStream {
     checkStream(where, this);
     if (this.#native !== undefined) return this.#native;

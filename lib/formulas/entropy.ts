@@ -7,16 +7,30 @@ export const ENTROPY_NAMES = [
   "sampled, masked",
   "exact, masked",
 ] as const;
+/** The name of an entropy: sampled or exact, of the policy or of the masked one. */
 export type EntropyName = (typeof ENTROPY_NAMES)[number];
 
 /** Expectations over the sampled token, in the logits of the policy that is named. */
 export interface EntropyFormula extends Formula<EntropyName> {
-  readonly onPolicy: { readonly value: string; readonly gradient: string };
-  readonly offPolicy: { readonly value: string; readonly gradient: string };
+  /** Where the token was drawn from the policy itself. */
+  readonly onPolicy: {
+    /** Expectation of the value. */
+    readonly value: string;
+    /** Expectation of the gradient. */
+    readonly gradient: string;
+  };
+  /** Where it was drawn from another policy. */
+  readonly offPolicy: {
+    /** Expectation of the value. */
+    readonly value: string;
+    /** Expectation of the gradient. */
+    readonly gradient: string;
+  };
 }
 
 const AUTHORS = "PAPO authors' verl/workers/actor/dp_actor.py:289, 326";
 
+/** Every entropy, by its name. */
 export const ENTROPY_FORMULAS: Readonly<Record<EntropyName, EntropyFormula>> = formulas<
   EntropyName,
   Omit<EntropyFormula, "name">

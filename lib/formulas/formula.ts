@@ -4,10 +4,13 @@
 export interface Formula<N extends string = string> {
   /** Its name in a spec, or of the function that has it. */
   readonly name: N;
+  /** In a line. */
   readonly summary: string;
+  /** Value of a token, as a formula in plain text. */
   readonly formula: string;
   /** d value / d log-prob of the sampled token, if nothing else is said. */
   readonly gradient: string;
+  /** Paper and equation, or the code it was read from. */
   readonly source: string;
   /** Who else has it, under which name or option. */
   readonly peers: readonly string[];

@@ -6,6 +6,7 @@ import { type Formula, formulas } from "./formula.js";
 export interface KlFormula extends Formula<KlEstimator> {
   /** Tokens drawn from the policy π. */
   readonly onPolicy: {
+    /** What its mean is, over tokens drawn from π. */
     readonly value: string;
     /** In the logits of π. */
     readonly gradient: string;
@@ -13,7 +14,12 @@ export interface KlFormula extends Formula<KlEstimator> {
     readonly otherGradient: string;
   };
   /** Tokens drawn from another policy μ. */
-  readonly offPolicy: { readonly value: string; readonly gradient: string };
+  readonly offPolicy: {
+    /** What its mean is, over tokens drawn from μ. */
+    readonly value: string;
+    /** In the logits of π. */
+    readonly gradient: string;
+  };
   /** What holds it finite, and what it does where it is maximised. */
   readonly bound: string;
 }
@@ -22,6 +28,7 @@ const KL = "KL(π ‖ other)";
 const REVERSE = "KL(other ‖ π)";
 const SCHULMAN = 'J. Schulman, "Approximating KL Divergence" (2020)';
 
+/** Every KL estimator, by its name. */
 export const KL_FORMULAS: Readonly<Record<KlEstimator, KlFormula>> = formulas<
   KlEstimator,
   Omit<KlFormula, "name">

@@ -5,6 +5,7 @@ import { type Formula, formulas } from "./formula.js";
 export type PartScope = "policy" | "perception" | "entropy" | "coefficients";
 
 export interface PartFormula extends Formula {
+  /** The term that it changes. */
   readonly acts: PartScope;
   /** Whether `name` is a key of a spec, or a function or class of the library. */
   readonly is: "key" | "function";

@@ -12,6 +12,7 @@ export interface ReductionFormula extends Formula<Reduction> {
 
 const SLOPE = "the weight itself";
 
+/** Every reduction, by its name. */
 export const REDUCTION_FORMULAS: Readonly<Record<Reduction, ReductionFormula>> = formulas<
   Reduction,
   Omit<ReductionFormula, "name">

@@ -6,6 +6,7 @@ import type { Rows } from "../tensor/tensor.js";
 import type { MaskInput, NumbersInput } from "./inputs.js";
 import { tokenTerm } from "./token-terms.js";
 
+/** Options of `tokenKl`. */
 export interface TokenKlOptions {
   /** [rows] under the policy, nats; receives gradient. */
   readonly logProbs: NumbersInput;

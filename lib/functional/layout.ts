@@ -8,7 +8,7 @@ export interface Layout {
   /** Tokens of the call, those that do not count included. */
   readonly rows: number;
   readonly sequences: number;
-  /** [sequences + 1]: the rows of sequence s are offsets[s] … offsets[s + 1] − 1. */
+  /** [sequences + 1] The rows of sequence s are offsets[s] … offsets[s + 1] − 1. */
   readonly offsets: Int32Array;
   /** Tokens a sequence could have had: the padded width, or the longest packed sequence. */
   readonly maxLength: number;

@@ -4,10 +4,12 @@ import type { Rows } from "../tensor/tensor.js";
 import { checkLogits } from "./logits.js";
 import { statisticsOf, statisticsOfAsync, type TokenStatsOptions } from "./token-stats.js";
 
+/** Options of `selectiveLogSoftmax`: those of `tokenStats` for one policy. */
 export type SelectiveLogSoftmaxOptions = Pick<
   TokenStatsOptions,
   "logits" | "tokenIds" | "responseMask" | "temperature" | "gradDType"
 >;
+/** Options of `tokenEntropy`: those of `selectiveLogSoftmax` without the tokens. */
 export type TokenEntropyOptions = Omit<SelectiveLogSoftmaxOptions, "tokenIds">;
 
 interface Abortable {

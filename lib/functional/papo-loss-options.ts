@@ -42,13 +42,23 @@ export interface PapoLossBatch {
   readonly denominators?: Denominators | undefined;
 }
 
-type Limits =
-  | "klLimit"
-  | "exactKlLimit"
-  | "perceptionKlMin"
-  | "perceptionKlMax"
-  | "entropyLow"
-  | "entropyHigh";
+/** Limits and bounds in nats, with gradient 0 where one binds; null = none. */
+interface PapoLossLimits {
+  /** On the value of k3 (also in k3+ and unbiased) and jsd. Default 10. */
+  readonly klLimit?: number | null;
+  /** On an exact perception KL. Default null. */
+  readonly exactKlLimit?: number | null;
+  /** Lower bound of the perception term's value, whatever estimates it. Default null. */
+  readonly perceptionKlMin?: number | null;
+  /** Upper bound of the perception term's value, whatever estimates it. Default null. */
+  readonly perceptionKlMax?: number | null;
+  /** With either bound both entropies H become max(0, entropyLow − H) + max(0, H − entropyHigh). Default null. */
+  readonly entropyLow?: number | null;
+  /** The other bound of both entropies. Default null. */
+  readonly entropyHigh?: number | null;
+}
+
+type Limits = keyof PapoLossLimits;
 
 /** What null says: the number that bounds nothing. */
 const NO_LIMIT: Readonly<Record<Limits, number>> = {
@@ -61,17 +71,23 @@ const NO_LIMIT: Readonly<Record<Limits, number>> = {
 };
 
 /** The objective; limits and bounds may be null for none. Names and defaults are those of an ObjectiveSpec. */
-export type PapoLossNumbers = Partial<Omit<ObjectiveAttributes, Limits>> & {
-  readonly [K in Limits]?: number | null;
-} & {
-  readonly reduction?: Reduction;
-  /** Both entropies by token mean (default), or "same" as the rest. */
-  readonly entropyReduction?: "token-mean" | "same";
-  readonly temperature?: number;
-  /** Added to a count of tokens. Default 1e-8. */
-  readonly denominatorEpsilon?: number;
-};
+export type PapoLossNumbers = Partial<Omit<ObjectiveAttributes, Limits>> &
+  PapoLossLimits & {
+    /** How terms become scalars. Default "token-mean". */
+    readonly reduction?: Reduction;
+    /** Both entropies by token mean (default), or "same" as the rest. */
+    readonly entropyReduction?: "token-mean" | "same";
+    /** Logits are divided by it first; above 0. Default 1. */
+    readonly temperature?: number;
+    /** Added to a count of tokens. Default 1e-8. */
+    readonly denominatorEpsilon?: number;
+  };
 
+/**
+ * Options of `papoLoss`: the batch, and the objective as numbers; what is not said has the default of PPO's clip alone.
+ *
+ * @interface
+ */
 export type PapoLossOptions = PapoLossBatch &
   PapoLossNumbers & {
     /** Dtype of gradients for which no memory is given: that of the logits (default), or float32. */

@@ -9,6 +9,7 @@ import { type MaskInput, maskRows } from "./inputs.js";
 import { layoutOf } from "./layout.js";
 import { type Denominators, type Reduction, rowWeights } from "./row-weights.js";
 
+/** Options of `reduceTokens`. */
 export interface ReduceTokensOptions {
   /** "token-mean" if not said; "none" gives the values back, 0 where the mask is 0. */
   readonly reduction?: Reduction | "none";

@@ -12,10 +12,12 @@ export const REDUCTIONS = [
   "seq-mean-token-sum-norm",
   "sum",
 ] as const;
+/** How one number per token becomes one number; `REDUCTION_FORMULAS` has each with its formula. */
 export type Reduction = (typeof REDUCTIONS)[number];
 
 /** Whether a sequence without a counted token is one of those that a mean over sequences divides by (TRL) or not (verl). */
 export const EMPTY_SEQUENCES = ["count", "skip"] as const;
+/** Whether a sequence without a counted token is one of those that a mean over sequences divides by. */
 export type EmptySequences = (typeof EMPTY_SEQUENCES)[number];
 
 /**
@@ -33,8 +35,9 @@ export interface Denominators {
   readonly sequenceTokens?: ArrayLike<number>;
   /** Workers whose gradients will be averaged: weights are multiplied by it. */
   readonly worldSize?: number;
-  /** Of an objective whose policyTokenMask or perceptionTokenMask divides by "kept": kept tokens of the whole batch. */
+  /** Of an objective whose policyTokenMask divides by "kept": kept tokens of the whole batch. */
   readonly policyTokens?: number;
+  /** Of an objective whose perceptionTokenMask divides by "kept": kept tokens of the whole batch. */
   readonly perceptionTokens?: number;
   /** Of an objective's sftCoef: counted tokens of correct sequences, in the whole batch. */
   readonly correctTokens?: number;

@@ -4,6 +4,7 @@ import type { Rows } from "../tensor/tensor.js";
 import type { MaskInput, NumbersInput } from "./inputs.js";
 import { tokenTerm } from "./token-terms.js";
 
+/** Options of `clippedSurrogate`. */
 export interface ClippedSurrogateOptions {
   /** [rows] under the policy, nats; receives gradient. */
   readonly logProbs: NumbersInput;

@@ -45,6 +45,7 @@ export interface TokenStatsPartialOptions {
   readonly vocabTotal?: number | undefined;
 }
 
+/** Options of `finishTokenStats`. */
 export interface FinishTokenStatsOptions extends Partial<TokenStatsPartialOptions> {
   /** Merged of parts that cover the vocabulary once. */
   readonly states: TokenStates;

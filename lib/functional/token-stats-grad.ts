@@ -25,17 +25,24 @@ import { usableRows } from "./token-stats.js";
 
 /** d loss / d statistic, each [rows]; what is absent is 0. An evaluation of a batch of log-probs holds them by these names. */
 export interface StatisticsGradients {
+  /** In the log-probs of the policy. */
   readonly gradLogProbs?: NumbersInput | undefined;
+  /** In the log-probs of the masked policy. */
   readonly gradMaskedLogProbs?: NumbersInput | undefined;
+  /** In the exact entropy of the policy. */
   readonly gradEntropy?: NumbersInput | undefined;
+  /** In the exact entropy of the masked policy. */
   readonly gradMaskedEntropy?: NumbersInput | undefined;
+  /** In KL(policy ‖ masked policy). */
   readonly gradKl?: NumbersInput | undefined;
+  /** In KL(masked policy ‖ policy). */
   readonly gradReverseKl?: NumbersInput | undefined;
 }
 
 export interface TokenStatsGradOptions extends TokenStatsPartialOptions {
   /** Of the whole vocabulary, as `mergeTokenStats` gives them. */
   readonly states: TokenStates;
+  /** What is carried back: d loss / d statistic of every row; constant. */
   readonly gradients: StatisticsGradients;
   /** "differentiable" (default), or "constant": no gradient in the masked logits. That of the objective. */
   readonly maskedBranch?: "constant" | "differentiable" | undefined;
@@ -56,6 +63,7 @@ export interface TokenStatsGradOptions extends TokenStatsPartialOptions {
 
 /** Of this part's columns, in the shape of its logits and on their device. */
 export interface LogitsGradients {
+  /** d loss / d logits of the policy. */
   readonly gradLogits: Tensor<LogitsDType, 2 | 3>;
   /** Absent without masked logits and for a constant masked branch. */
   readonly gradMaskedLogits?: Tensor<LogitsDType, 2 | 3>;

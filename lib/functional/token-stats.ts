@@ -15,6 +15,7 @@ import { type Logits, type Rows, Tensor } from "../tensor/tensor.js";
 import { type MaskInput, maskRows, type TokenIdsInput, tokenIdRows } from "./inputs.js";
 import { checkGradDType, checkLogits } from "./logits.js";
 
+/** Options of `tokenStats`. */
 export interface TokenStatsOptions {
   /** [rows, vocab] or [sequences, tokens, vocab], on the host or a device; receives gradient, there. */
   readonly logits: Logits;
@@ -42,8 +43,11 @@ export interface TokenStatistics {
   readonly invalid?: Int32Array;
 }
 
+/** What `tokenStats` gives of two policies. Each [rows] float64, nats, after temperature. */
 export interface PairStatistics extends TokenStatistics {
+  /** log π_mask(token) */
   readonly maskedLogProbs: Rows;
+  /** −Σ π_mask log π_mask */
   readonly maskedEntropy: Rows;
   /** KL(policy ‖ masked policy) over the vocabulary; Infinity where the masked policy has no mass and the policy does. */
   readonly kl: Rows;

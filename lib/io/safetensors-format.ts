@@ -22,7 +22,9 @@ export interface SafetensorsArrays {
   U8: Uint8Array;
   BOOL: Uint8Array;
 }
+/** The name of an element type in a safetensors file, of those that papo reads and writes. */
 export type SafetensorsDType = keyof SafetensorsArrays;
+/** The typed array that carries a tensor of a safetensors file; F16 and BF16 are their bits. */
 export type SafetensorsArray = SafetensorsArrays[SafetensorsDType];
 
 type ArrayConstructor = new (
@@ -45,6 +47,7 @@ const DTYPES: Readonly<Record<SafetensorsDType, { array: ArrayConstructor; bytes
 
 /** A tensor as the header describes it. */
 export interface SafetensorsInfo<D extends SafetensorsDType = SafetensorsDType> {
+  /** Element type. */
   readonly dtype: D;
   /** Sizes of the dimensions, outermost first; empty for a scalar. */
   readonly shape: Shape;

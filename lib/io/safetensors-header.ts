@@ -163,7 +163,9 @@ function showJson(value: unknown): string {
 
 /** What a tensor of a file to be written is. */
 export interface SafetensorsEntry {
+  /** Element type. */
   readonly dtype: SafetensorsDType;
+  /** Sizes of the dimensions, outermost first; empty for a scalar. */
   readonly shape: Shape;
 }
 

@@ -28,7 +28,9 @@ type Ranges = readonly (readonly [number, number])[];
  * not even where the process ends by an error. The same tensors and metadata make the same header.
  */
 export class SafetensorsWriter {
+  /** Where the file will be once `finish` has ended. */
   readonly path: string;
+  /** What will be in it, by name. */
   readonly tensors: ReadonlyMap<string, SafetensorsInfo>;
   readonly #temporary: string;
   readonly #dataStart: number;

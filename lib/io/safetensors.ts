@@ -26,6 +26,7 @@ const READ_BYTES = 2 ** 30;
  * so files larger than memory can be walked row by row. Reads may overlap in time.
  */
 export class SafetensorsFile {
+  /** Where the file lies, as it was given. */
   readonly path: string;
   /** What the header says of every tensor, in the header's order. */
   readonly tensors: ReadonlyMap<string, SafetensorsInfo>;
@@ -97,13 +98,19 @@ export class SafetensorsFile {
    * A row is the last dimension of a tensor of two or more dimensions, `[sequences, tokens, vocab]` having
    * sequences · tokens rows; of a vector it is one element, and a scalar is one row.
    *
-   * @param into where to put them: an array of the dtype's class, at least as long; a fresh one where absent
    * @returns F64 Float64Array · F32 Float32Array · F16, BF16 Uint16Array · I64 BigInt64Array · I32 Int32Array ·
-   * U8, BOOL Uint8Array, of count · columns elements; or `into`
+   * U8, BOOL Uint8Array, of count · columns elements
    * @throws PapoError ERR_FILE for an unknown name and a file that became shorter, ERR_RANGE for rows outside the
-   * tensor, ERR_DTYPE and ERR_SHAPE for an `into` that does not fit, ERR_DISPOSED after `close`
+   * tensor, ERR_DISPOSED after `close`
    */
   readRows(name: string, start: number, count: number): Promise<SafetensorsArray>;
+  /**
+   * The same into an array of yours.
+   *
+   * @param into of the dtype's class, at least as long
+   * @returns `into`
+   * @throws PapoError besides ERR_DTYPE and ERR_SHAPE for an `into` that does not fit
+   */
   readRows<A extends ArrayBufferView>(
     name: string,
     start: number,
@@ -152,6 +159,7 @@ export class SafetensorsFile {
     await handle?.close();
   }
 
+  /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -17,6 +17,7 @@ import {
   neededSource,
 } from "./uniforms.js";
 
+/** Words of `MaskStrategy`. */
 export const MASK_STRATEGIES = ["bernoulli", "exact-count", "saliency", "given"] as const;
 /**
  * "bernoulli": every patch with probability `maskRatio`, as the authors do. "exact-count": ⌊maskRatio · patches⌋ at

@@ -10,6 +10,7 @@ export const MOST_PATCHES: number = 2 ** 24;
 export const PATCH_SIZE: number = 14;
 
 export const BORDERS = ["include", "exclude"] as const;
+/** Whether what is left where the image is no multiple of the patch is smaller patches, or is never masked. */
 export type Border = (typeof BORDERS)[number];
 
 /** How an image is cut into patches; either by their size or by their number. */

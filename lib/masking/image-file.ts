@@ -39,6 +39,7 @@ async function sharpFor(where: string): Promise<Sharp> {
   }
 }
 
+/** Options of `readImage`. */
 export interface ReadImageOptions {
   /** Turn the image as its EXIF orientation says; false, as PIL and the authors' pipeline. */
   readonly orient?: boolean | undefined;
@@ -89,6 +90,7 @@ export async function readImage(
   }
 }
 
+/** Options of `writeImage`. */
 export interface WriteImageOptions {
   /** Of a JPEG, 1 … 100; 90. */
   readonly quality?: number | undefined;

@@ -14,10 +14,13 @@ export type Plain<A extends PixelArray> = A extends Float32Array
 
 /** "hwc": interleaved, [height, width, channels]. "chw": planar, [channels, height, width]. */
 export interface RasterImage<A extends PixelArray = PixelArray> {
+  /** The values, whatever their scale is. */
   readonly data: A;
+  /** "hwc": interleaved. "chw": planar. */
   readonly layout: "hwc" | "chw";
   /** Pixels. */
   readonly width: number;
+  /** Pixels. */
   readonly height: number;
   /** Any number: 1 grey, 3 RGB, 4 RGBA, … */
   readonly channels: number;
@@ -33,7 +36,9 @@ export interface RasterImage<A extends PixelArray = PixelArray> {
  * mergeSize × mergeSize patches, row-major, and row-major within a block. Frames share one mask.
  */
 export interface PatchRowsImage<A extends PixelArray = PixelArray> {
+  /** The values, normalised as the processor left them. */
   readonly data: A;
+  /** Marks the layout. */
   readonly layout: "patch-rows";
   /** [frames, rows, columns] of patches: the image's entry of `image_grid_thw`. */
   readonly gridThw: readonly [frames: number, rows: number, columns: number];
@@ -47,4 +52,5 @@ export interface PatchRowsImage<A extends PixelArray = PixelArray> {
   readonly temporalPatchSize?: number | undefined;
 }
 
+/** An image in one of the layouts that are known. */
 export type Image<A extends PixelArray = PixelArray> = RasterImage<A> | PatchRowsImage<A>;

@@ -1,4 +1,8 @@
-/** The door of `papo/masking`: images whose patches are masked for the second look of the policy. */
+/**
+ * The door of `papo/masking`: images whose patches are masked for the second look of the policy.
+ *
+ * @module papo/masking
+ */
 export {
   drawPatchMask,
   MASK_RATIO,

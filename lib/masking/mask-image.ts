@@ -26,6 +26,7 @@ import { type DrawOptions, type DrawSource, drawSourceOf, neededSource } from ".
 export interface MaskedImage<A extends PixelArray = PixelArray> {
   /** A fresh array of the image's class, length and layout; the image's own data with `inPlace`. */
   readonly data: Plain<A>;
+  /** The mask that was drawn or given. */
   readonly mask: PatchMask;
 }
 
@@ -126,8 +127,11 @@ function copyOf(where: string, data: PixelArray): PixelArray {
 }
 
 export interface ApplyPatchMaskOptions extends ReplacementOptions, DrawOptions {
+  /** Number of the prompt, for noise from a seed. */
   readonly prompt?: number | undefined;
+  /** Number of the image in its prompt, for noise from a seed; 0 if not said. */
   readonly imageIndex?: number | undefined;
+  /** Whether the image itself is written to; false if not said. */
   readonly inPlace?: boolean | undefined;
 }
 

@@ -19,6 +19,7 @@ import { integerBelow } from "./uniforms.js";
 
 type Single = "prompt" | "imageIndex" | "saliency" | "patches";
 
+/** Options of `maskImages` and `maskBatch`. */
 export interface MaskImagesOptions extends Omit<MaskImageOptions, Single> {
   /**
    * Prompt of each image, integers in 0 … 2^32 − 1; the position if not said. Images of the same prompt (its rollouts)
@@ -68,6 +69,7 @@ export function maskImages<A extends PixelArray>(
 
 /** Images of one size, one after another in one array: [count, height, width, channels] or [count, channels, height, width]. */
 export interface RasterBatch<A extends PixelArray = PixelArray> extends RasterImage<A> {
+  /** Images there are. */
   readonly count: number;
   /** Elements from one image to the next; what one image takes if not said. */
   readonly imagePitch?: number | undefined;
@@ -80,7 +82,9 @@ export interface PatchRowsBatch<A extends PixelArray = PixelArray>
   readonly gridThw: readonly (readonly [frames: number, rows: number, columns: number])[];
 }
 
+/** What `maskBatch` gives. */
 export interface MaskedBatch<A extends PixelArray = PixelArray> {
+  /** A fresh array like the batch's; the batch's own with `inPlace`. */
   readonly data: Plain<A>;
   /** Of each image. */
   readonly masks: readonly PatchMask[];

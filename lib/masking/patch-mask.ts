@@ -8,12 +8,15 @@ import { countOf, edgesInto, MOST_PATCHES, MOST_PIXELS, type PatchGrid } from ".
 export interface PatchMask extends PatchGrid {
   /** Size in pixels of the image it was drawn for. */
   readonly width: number;
+  /** Pixels of the image it was drawn for, from top to bottom. */
   readonly height: number;
   /** [columns + 1] pixels: patch column c is columnEdges[c] ≤ x < columnEdges[c + 1]; pixels outside all are kept. */
   readonly columnEdges: Int32Array;
   /** [rows + 1] pixels. */
   readonly rowEdges: Int32Array;
+  /** Patches across. */
   readonly columns: number;
+  /** Patches down. */
   readonly rows: number;
   /** [rows · columns] row-major, 1 = masked. */
   readonly patches: Uint8Array;

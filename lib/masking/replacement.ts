@@ -10,6 +10,7 @@ import { MOST_CHANNELS, type Raster } from "./raster.js";
 /** One number for all channels, or one for each. */
 export type PerChannel = number | readonly number[] | Float64Array | Float32Array;
 
+/** Gaussian noise, per channel. */
 export interface NoiseOptions {
   /** Standard deviation in the image's own scale, 0 or more. */
   readonly std: PerChannel;
@@ -17,6 +18,7 @@ export interface NoiseOptions {
   readonly mean?: PerChannel | undefined;
 }
 
+/** What a masked pixel becomes. */
 export interface ReplacementOptions {
   /**
    * Colour of masked patches in the image's own scale. 0 for uint8; floating-point images have no default, since 0 is
@@ -178,6 +180,7 @@ export function replace(
   });
 }
 
+/** Options of `normalizedFill`. */
 export interface NormalizedFillOptions {
   /** Mean that was subtracted, one number per channel. */
   readonly mean: readonly number[] | Float64Array | Float32Array;

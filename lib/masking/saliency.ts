@@ -7,6 +7,7 @@ import { integerBelow } from "./uniforms.js";
 /** Numbers per attention weight or patch. */
 export type SaliencyNumbers = readonly number[] | Float64Array | Float32Array;
 
+/** Options of `attentionSaliency`. */
 export interface AttentionSaliencyOptions {
   /**
    * Attention weights of each layer that counts, [heads, tokens, tokens] in one row-major array per layer: row j is

@@ -82,9 +82,13 @@ function checked(where: string, name: string, value: unknown): number {
 
 /** The uniforms that a seed gives an image: what the strategies read, for one's own use or for another program. */
 export interface MaskUniformsOptions {
+  /** Key of the generator, an integer in 0…2^53 − 1. */
   readonly seed: number;
+  /** Training step, an integer in 0…2^32 − 1. */
   readonly step: number;
+  /** Number of the prompt, an integer in 0…2^32 − 1. */
   readonly prompt: number;
+  /** Number of the image in its prompt, an integer in 0…2^30 − 1; 0 if not said. */
   readonly imageIndex?: number | undefined;
 }
 

@@ -3,9 +3,13 @@ import type { Sign, SignName } from "./signs.js";
 
 /** Coefficients in force, as `evaluation.coefficients` has them; what is not known is left out. */
 export interface MonitorCoefficients {
+  /** γ. */
   readonly perceptionKl?: number | undefined;
+  /** η of the policy's entropy. */
   readonly entropy?: number | undefined;
+  /** η of the masked policy's entropy. */
   readonly maskedEntropy?: number | undefined;
+  /** β. */
   readonly refKl?: number | undefined;
 }
 
@@ -13,12 +17,15 @@ export const COEFFICIENT_NAMES = ["perceptionKl", "entropy", "maskedEntropy", "r
 
 /** One thing to do, the most urgent first. */
 export interface Advice {
+  /** Which coefficient to change. */
   readonly coefficient: (typeof COEFFICIENT_NAMES)[number];
+  /** What to do with it. */
   readonly action: "lower" | "raise" | "keep";
   /** What it is at present, where the monitor was told. */
   readonly from?: number;
   /** A value to try; absent for "keep". Where the present one is not known, the paper's. */
   readonly to?: number;
+  /** The reason, as a clause. */
   readonly why: string;
 }
 

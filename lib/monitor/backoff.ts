@@ -5,11 +5,13 @@ import { finiteNumber, numberWithin, oneOf } from "../core/option-values.js";
 import type { MonitorLevel } from "./report.js";
 import { wholeNumber } from "./rules.js";
 
+/** Options of a `PerceptionBackoff`. */
 export interface PerceptionBackoffOptions {
   /** γ while nothing shows. Default 0.01, that of most of the authors' presets. */
   readonly perceptionKl?: number;
   /** η's while nothing shows; they rise as γ falls. Left out, they are not among the coefficients. */
   readonly entropy?: number;
+  /** η of the masked policy's entropy while nothing shows. Left out, it is not among the coefficients. */
   readonly maskedEntropy?: number;
   /** An alarm multiplies γ by this, in (0, 1). Default 0.5. */
   readonly factor?: number;
@@ -26,9 +28,13 @@ export interface PerceptionBackoffOptions {
 /** State of a `PerceptionBackoff`, plain JSON. */
 export interface PerceptionBackoffState
   extends Required<Omit<PerceptionBackoffOptions, "entropy" | "maskedEntropy">> {
+  /** Marks the state. */
   readonly kind: "perception-backoff";
+  /** Form of the state. */
   readonly version: 1;
+  /** η of the policy's entropy while nothing shows. */
   readonly entropy?: number;
+  /** η of the masked policy's entropy while nothing shows. */
   readonly maskedEntropy?: number;
   /** Of γ that is in force, `least` … 1. */
   readonly share: number;
@@ -38,8 +44,11 @@ export interface PerceptionBackoffState
 
 /** Coefficients in the form of `evaluate`'s option `coefficients`. */
 export interface BackoffCoefficients {
+  /** γ in force. */
   readonly perceptionKl: number;
+  /** η of the policy's entropy in force; absent where none was given. */
   readonly entropy?: number;
+  /** η of the masked policy's entropy in force; absent where none was given. */
   readonly maskedEntropy?: number;
 }
 
@@ -153,6 +162,7 @@ export class PerceptionBackoff {
     return { ...this.#options, share: this.#share, alarmed: this.#alarmed };
   }
 
+  /** `state()`, for `JSON.stringify`. */
   toJSON(): PerceptionBackoffState {
     return this.state();
   }

@@ -1,4 +1,8 @@
-/** `papo/monitor`: sees a collapse coming, says what to change, and has a schedule that does it. */
+/**
+ * `papo/monitor`: sees a collapse coming, says what to change, and has a schedule that does it.
+ *
+ * @module papo/monitor
+ */
 export type { Advice, MonitorCoefficients } from "./advice.js";
 export {
   type BackoffCoefficients,

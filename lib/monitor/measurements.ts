@@ -20,9 +20,11 @@ export interface MonitorMetrics {
   readonly clipFraction?: number | undefined;
   /** Exact entropies, nats. */
   readonly entropy?: number | undefined;
+  /** Exact entropy of the masked policy, nats. */
   readonly maskedEntropy?: number | undefined;
   /** Log-probs of the sampled tokens, nats: their negatives are read where the first step has no exact entropy. */
   readonly logProbs?: number | undefined;
+  /** Log-probs of the sampled tokens under the masked policy, nats. */
   readonly maskedLogProbs?: number | undefined;
 }
 
@@ -49,6 +51,7 @@ export const QUANTITIES = {
   entropy: ["entropy", "-logProbs"],
   maskedEntropy: ["maskedEntropy", "-maskedLogProbs"],
 } as const;
+/** What is measured at every step. */
 export type Quantity = keyof typeof QUANTITIES;
 export const QUANTITY_NAMES = Object.keys(QUANTITIES) as readonly Quantity[];
 

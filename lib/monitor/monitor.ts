@@ -10,6 +10,7 @@ import type { MonitorLevel, MonitorReport } from "./report.js";
 import { type MonitorRules, type MonitorRulesInput, readRules, wholeNumber } from "./rules.js";
 import { emptyState, type MonitorState, readState } from "./state.js";
 
+/** Functions that a monitor calls. */
 export interface MonitorCallbacks {
   /** Called when the level becomes "warning" from calm. What it throws, `update` throws, with the step counted. */
   readonly onWarning?: ((report: MonitorReport) => void) | undefined;
@@ -17,6 +18,7 @@ export interface MonitorCallbacks {
   readonly onAlarm?: ((report: MonitorReport) => void) | undefined;
 }
 
+/** Options of a `CollapseMonitor`. */
 export interface MonitorOptions extends MonitorCallbacks {
   /** Parameters that are not to have their default. */
   readonly rules?: MonitorRulesInput | undefined;
@@ -124,6 +126,7 @@ export class CollapseMonitor {
     return structuredClone(this.#state);
   }
 
+  /** `state()`, for `JSON.stringify`. */
   toJSON(): MonitorState {
     return this.state();
   }

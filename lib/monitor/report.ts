@@ -8,7 +8,9 @@ export type MonitorLevel = "calm" | "warning" | "alarm";
 
 /** Plain data, frozen; `JSON.stringify` holds all of it. */
 export interface MonitorReport {
+  /** The step it is of. */
   readonly step: number;
+  /** How bad it is. */
   readonly level: MonitorLevel;
   /** First step of this level; absent while calm. */
   readonly since?: number;

@@ -15,9 +15,13 @@ export interface Threshold {
 
 /** Every parameter of a monitor, resolved: plain JSON. */
 export interface MonitorRules {
+  /** Of the sign "perception-kl", times its baseline and nats. */
   readonly perceptionKl: Threshold;
+  /** Of the sign "perception-kl-variance", times its baseline and nats². */
   readonly perceptionKlVariance: Threshold;
+  /** Of the sign "clip-fraction", times its baseline and a fraction of the tokens. */
   readonly clipFraction: Threshold;
+  /** Of the sign "entropies", times the minimum of the masked entropy and nats. */
   readonly maskedEntropy: Threshold;
   /** Signs at once that an alarm needs at least, 2 to 4. */
   readonly signs: number;

@@ -10,6 +10,7 @@ export const SIGN_NAMES = [
   "clip-fraction",
   "entropies",
 ] as const;
+/** The name of a sign of collapse. */
 export type SignName = (typeof SIGN_NAMES)[number];
 
 /** Which quantity's threshold a sign has. */
@@ -25,7 +26,9 @@ export type SignLevel = "warn" | "alarm";
 
 /** A sign that shows. */
 export interface Sign {
+  /** Which sign. */
   readonly name: SignName;
+  /** How strongly it shows. */
   readonly level: SignLevel;
   /** Median of the last measurements, in the unit of the quantity (entropies: of the masked one, over the window). */
   readonly value: number;
@@ -41,8 +44,11 @@ export interface Sign {
 
 /** What a sign remembers while it shows, as JSON. */
 export interface SignState {
+  /** How strongly it shows. */
   readonly level: SignLevel;
+  /** First step at which it showed. */
   readonly since: number;
+  /** Largest factor since it shows. */
   readonly peak: number;
 }
 
@@ -52,6 +58,7 @@ export type Point = readonly [step: number, value: number];
 export interface Measured {
   /** Counted tokens of the last step that had them; 0 where none had. */
   readonly tokens: number;
+  /** What is remembered of each quantity. */
   readonly tracks: Readonly<Record<Quantity, TrackState>>;
   /** Natural log of the smallest present value of the masked entropy; absent before there is one. */
   readonly leastMaskedEntropy: number | undefined;

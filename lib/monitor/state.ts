@@ -13,17 +13,23 @@ const VERSION = 1;
 
 /** All that a monitor knows. Belongs into the checkpoint of the step it was taken at. */
 export interface MonitorState extends Measured {
+  /** Marks the state. */
   readonly kind: "collapse-monitor";
+  /** Form of the state. */
   readonly version: typeof VERSION;
+  /** The parameters of the monitor, resolved. */
   readonly rules: MonitorRules;
   /** The last step; −1 before the first. */
   readonly step: number;
+  /** How bad it was. */
   readonly level: MonitorLevel;
   /** First step of the level; 0 before the first step. */
   readonly since: number;
   /** Which of its metrics stands for a quantity, by the order of preference; chosen once. */
   readonly sources: Readonly<Partial<Record<Quantity, number>>>;
+  /** The signs that show. */
   readonly signs: Readonly<Partial<Record<SignName, SignState>>>;
+  /** Last rewards, `[step, reward]`. */
   readonly rewards: readonly Point[];
 }
 

@@ -52,9 +52,11 @@ export interface LogitsBatch extends RowsInput {
 export interface LogProbsBatch extends RowsInput {
   /** Log-probs of the sampled tokens under the policy; gradients are taken in them. */
   readonly logProbs: NumbersInput;
+  /** Log-probs of the sampled tokens under the masked policy, [rows] nats. */
   readonly maskedLogProbs?: NumbersInput | undefined;
   /** Exact statistics, needed where an exact estimator is asked for. */
   readonly entropy?: NumbersInput | undefined;
+  /** Exact entropy of the masked policy, [rows] nats. */
   readonly maskedEntropy?: NumbersInput | undefined;
   /** KL(policy ‖ masked policy). */
   readonly kl?: NumbersInput | undefined;
@@ -62,18 +64,23 @@ export interface LogProbsBatch extends RowsInput {
   readonly reverseKl?: NumbersInput | undefined;
   /** KL(policy ‖ reference) and KL(reference ‖ policy), for an exact refKlEstimator. */
   readonly refKl?: NumbersInput | undefined;
+  /** KL(reference ‖ policy), for an exact refKlEstimator. */
   readonly refReverseKl?: NumbersInput | undefined;
 }
 
 /** The [rows] data of a batch whose logits come in blocks. */
 export interface RowBlocksBatch extends RowsInput {
+  /** [rows] the sampled tokens. */
   readonly tokenIds: TokenIdsInput;
+  /** [rows] nats, instead of masked logits in the blocks: scored once and constant. */
   readonly maskedLogProbs?: NumbersInput | undefined;
+  /** Columns of the logits that count. */
   readonly vocabSize: number;
   /** [sequences, tokens] or [rows]; that of `tokenIds` if absent. */
   readonly shape?: Shape | undefined;
 }
 
+/** What an objective is evaluated on: two sets of logits, or log-probs. */
 export type Batch = LogitsBatch | LogProbsBatch;
 
 /** The [rows] data in the one form the ops take; copies, so that the caller's arrays may change afterwards. */

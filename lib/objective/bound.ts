@@ -74,7 +74,11 @@ export class BoundEvaluation {
   /** The numbers of the last run, where it succeeded. */
   #last: SpecNumbers | undefined;
 
-  /** Use `Objective.bind`. */
+  /**
+   * Use `Objective.bind`.
+   *
+   * @internal
+   */
   constructor(
     where: string,
     spec: ObjectiveSpec,

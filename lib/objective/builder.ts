@@ -33,26 +33,35 @@ const WHERE = "objective";
 
 /** Clip bounds of the importance ratio; what is absent stays as it was. */
 export interface ClipOptions {
+  /** ε below: the ratio is held at 1 − low; a fraction of one. */
   readonly low?: number;
+  /** ε above: the ratio is held at 1 + high; a fraction of one. */
   readonly high?: number;
   /** 0 switches the dual clip off. */
   readonly dual?: number;
 }
 
+/** The term of the KL to the reference; what is absent stays as it was. */
 export interface RefKlOptions {
+  /** β, added. */
   readonly coef?: Coefficient;
   /** The exact ones need the reference's logits, or exact KLs with log-probs. */
   readonly estimator?: RefKlEstimator;
 }
 
+/** The perception term; what is absent stays as it was. */
 export interface PerceptionKlOptions {
+  /** γ, subtracted. */
   readonly coef?: Coefficient;
+  /** Which estimator, of the sampled token or exact. */
   readonly estimator?: KlEstimator;
   /** Bound on the exact KL, nats; null = none. */
   readonly exactLimit?: number | null;
   /** Bounds on a token's value, nats; null = none. */
   readonly min?: number | null;
+  /** Upper bound on a token's value, nats; null = none. */
   readonly max?: number | null;
+  /** Weights of sequences; all but "all" need accuracies. */
   readonly weighting?: PerceptionWeighting;
   /** A sequence with an accuracy above it is correct. */
   readonly correctThreshold?: number;
@@ -62,13 +71,17 @@ export interface PerceptionKlOptions {
   readonly tokenMask?: PartInput<TokenMask> | null;
 }
 
+/** The two entropy terms; what is absent stays as it was. */
 export interface EntropyOptions {
+  /** η of the policy's entropy, added. */
   readonly coef?: Coefficient;
+  /** η of the masked policy's entropy, added. */
   readonly maskedCoef?: Coefficient;
   /** Of both entropies. */
   readonly estimator?: EntropyEstimator;
   /** Both as hinges; null = plain. */
   readonly bounds?: PartInput<EntropyBounds> | null;
+  /** Whether the coefficients follow the schedule of the perception term. */
   readonly annealing?: EntropyAnnealing;
 }
 
@@ -76,24 +89,35 @@ export interface EntropyOptions {
 export interface PolicyOptions {
   /** The surrogate on its top tokens. */
   readonly tokenMask?: PartInput<PolicyTokenMask> | null;
+  /** Factors of the advantages; null = none. */
   readonly advantageShaping?: PartInput<AdvantageShaping> | null;
+  /** Sequences that push no token down; null = none. */
   readonly offPolicyMask?: OffPolicyMask | null;
+  /** Importance weights where another engine sampled; null = none. */
   readonly rolloutCorrection?: RolloutCorrectionInput | null;
 }
 
+/** The supervised term on correct sequences; what is absent stays as it was. */
 export interface SftOptions {
+  /** Of −log-prob, added. */
   readonly coef?: Coefficient;
   /** A sequence with an accuracy above it is correct; the same number as that of the perception term. */
   readonly correctThreshold?: number;
 }
 
+/** How terms become scalars; what is absent stays as it was. */
 export interface ReduceOptions {
+  /** How both entropies are reduced. */
   readonly entropy?: EntropyReduction;
+  /** Whether a sequence without a counted token is divided by. */
   readonly emptySequences?: EmptySequences;
+  /** Added to every token count that is divided by; 0 or more. */
   readonly epsilon?: number;
 }
 
+/** Bounds, nats, with gradient 0 where one binds; what is absent stays as it was. */
 export interface LimitOptions {
+  /** On every log-prob difference before exp; above 0, at most 700. */
   readonly logRatio?: number;
   /** null = none. */
   readonly kl?: number | null;
@@ -108,7 +132,11 @@ export interface LimitOptions {
 export class ObjectiveBuilder {
   readonly #given: ObjectiveSpecInput;
 
-  /** Use `objective()`. */
+  /**
+   * Use `objective()`.
+   *
+   * @internal
+   */
   constructor(given: ObjectiveSpecInput) {
     this.#given = { ...given };
     Object.freeze(this);

@@ -11,10 +11,15 @@ import type { ObjectiveSpec, RefKlEstimator } from "./spec.js";
 
 /** The value of each coefficient at the step of an evaluation. */
 export interface Coefficients {
+  /** β of the KL to the reference, added. */
   readonly refKl: number;
+  /** γ of the perception KL, subtracted. */
   readonly perceptionKl: number;
+  /** η of the policy's entropy, added. */
   readonly entropy: number;
+  /** η of the masked policy's entropy, added. */
   readonly maskedEntropy: number;
+  /** Of the supervised term, added. */
   readonly sft: number;
 }
 

@@ -15,10 +15,15 @@ import type { ObjectiveWeights } from "./weights.js";
 
 /** Each term after its reduction, nats, without its coefficient; 0 where it had no input. */
 export interface TermValues {
+  /** The policy-gradient loss. */
   readonly surrogate: number;
+  /** KL to the reference, by its estimator. */
   readonly refKl: number;
+  /** KL between the policy and the masked one, by its estimator; positive, the loss subtracts it. */
   readonly perceptionKl: number;
+  /** Entropy of the policy, by its estimator. */
   readonly entropy: number;
+  /** Entropy of the masked policy, by its estimator. */
   readonly maskedEntropy: number;
   /** Mean −log-prob of the tokens of correct sequences; only where sftCoef is not 0. */
   readonly sft?: number;
@@ -29,12 +34,17 @@ export type TokenTensor = Tensor<"float64", 1 | 2>;
 
 /** Per-token values, nats; 0 where the token does not count, absent where there was no input. All are constants. */
 export interface TokenValues {
+  /** Of the sampled tokens, under the policy. */
   readonly logProbs: TokenTensor;
+  /** Of the sampled tokens, under the masked policy. */
   readonly maskedLogProbs?: TokenTensor;
   /** Exact statistics. */
   readonly entropy?: TokenTensor;
+  /** Exact entropy of the masked policy. */
   readonly maskedEntropy?: TokenTensor;
+  /** KL(policy ‖ masked policy) over the vocabulary. */
   readonly kl?: TokenTensor;
+  /** KL(masked policy ‖ policy) over the vocabulary. */
   readonly reverseKl?: TokenTensor;
   /** exp of the limited log-ratio. */
   readonly ratio: TokenTensor;
@@ -44,7 +54,9 @@ export interface TokenValues {
   readonly clip: TokenTensor;
   /** Values of the terms, without coefficient. */
   readonly surrogate: TokenTensor;
+  /** KL to the reference, by its estimator, without coefficient. */
   readonly refKl?: TokenTensor;
+  /** Perception KL by its estimator, without coefficient. */
   readonly perceptionKl?: TokenTensor;
 }
 
@@ -58,12 +70,17 @@ export interface EvaluationGradients {
   readonly gradLogProbs?: TokenTensor;
   /** Absent where the masked branch is constant, like that of the masked entropy. */
   readonly gradMaskedLogProbs?: TokenTensor;
+  /** In the exact entropy of the policy. */
   readonly gradEntropy?: TokenTensor;
+  /** In the exact entropy of the masked policy. */
   readonly gradMaskedEntropy?: TokenTensor;
   /** In both policies; a constant masked branch leaves the policy's part. */
   readonly gradKl?: TokenTensor;
+  /** In KL(masked policy ‖ policy). */
   readonly gradReverseKl?: TokenTensor;
+  /** In KL(policy ‖ reference). */
   readonly gradRefKl?: TokenTensor;
+  /** In KL(reference ‖ policy). */
   readonly gradRefReverseKl?: TokenTensor;
 }
 
@@ -77,6 +94,7 @@ export interface Evaluation extends EvaluationGradients {
   readonly terms: TermValues;
   /** The coefficients in force at this step. */
   readonly coefficients: Coefficients;
+  /** Means and fractions to log; constant. */
   readonly metrics: Metrics;
   /** With `perToken`. */
   readonly tokens?: TokenValues;

@@ -15,26 +15,35 @@ export interface FamilyMetrics extends KeptFractions {
    * absent with "ppo-clip", whose ratio is that of the token.
    */
   readonly surrogateRatioMean?: number;
+  /** Smallest importance ratio of the surrogate. */
   readonly surrogateRatioMin?: number;
+  /** Largest importance ratio of the surrogate. */
   readonly surrogateRatioMax?: number;
   /** Fraction of counted tokens that a trust region or a draw took out of the surrogate. */
   readonly droppedFraction?: number;
-  /** KL(sampler ‖ old policy) by k1 and k3, nats; with rolloutLogProbs and oldLogProbs, as all that follow. */
+  /** KL(sampler ‖ old policy) by k1, nats; with rolloutLogProbs and oldLogProbs, as all that follow. */
   readonly rolloutKl?: number;
+  /** KL(sampler ‖ old policy) by k3, nats. */
   readonly rolloutKl3?: number;
   /** Mean over sequences of mean(sampler's − old log-prob), nats; positive where the sampler is surer. */
   readonly rolloutPerplexityGap?: number;
+  /** Mean over sequences of exp(−mean of the sampler's log-prob). */
   readonly rolloutPerplexity?: number;
   /** Mean over sequences of exp(−mean old log-prob). */
   readonly oldPerplexity?: number;
-  /** χ² of the old policy to the sampler, of tokens and of sequences. */
+  /** χ² of the old policy to the sampler, of tokens. */
   readonly rolloutChiSquareToken?: number;
+  /** χ² of the old policy to the sampler, of sequences. */
   readonly rolloutChiSquareSequence?: number;
-  /** Importance weights of rolloutCorrection before they are normalised, and tokens that it clipped and kept. */
+  /** Mean importance weight of rolloutCorrection, before they are normalised. */
   readonly rolloutWeightMean?: number;
+  /** Smallest importance weight of rolloutCorrection, before they are normalised. */
   readonly rolloutWeightMin?: number;
+  /** Largest importance weight of rolloutCorrection, before they are normalised. */
   readonly rolloutWeightMax?: number;
+  /** Fraction of counted tokens that rolloutCorrection clipped. */
   readonly rolloutClippedFraction?: number;
+  /** Fraction of counted tokens that rolloutCorrection kept. */
   readonly rolloutKeptFraction?: number;
   /** (Σ w)² / (tokens · Σ w²) of the weights: 1 where all are equal. */
   readonly rolloutEffectiveSampleSize?: number;

@@ -22,9 +22,11 @@ export interface Metrics extends FamilyMetrics {
   readonly skippedRows: number;
   /** Counted tokens that the policy gives probability 0: log-prob −Infinity. */
   readonly impossibleTokens: number;
-  /** Counted tokens of a sequence. */
+  /** Counted tokens of a sequence, on average. */
   readonly responseLengthMean: number;
+  /** Counted tokens of the shortest sequence. */
   readonly responseLengthMin: number;
+  /** Counted tokens of the longest sequence. */
   readonly responseLengthMax: number;
   /** Log-prob of the sampled token, nats; its negative is the sampled entropy. */
   readonly logProbs: number;
@@ -44,9 +46,11 @@ export interface Metrics extends FamilyMetrics {
   readonly perceptionKl?: number;
   /** Its variance over the counted tokens (divided by their number); the paper's early sign of collapse. */
   readonly perceptionKlVariance?: number;
+  /** Largest perception term of a counted token, nats. */
   readonly perceptionKlMax?: number;
   /** The reference term by its estimator, nats, without coefficient. */
   readonly refKl?: number;
+  /** Advantage of a counted token, on average. */
   readonly advantageMean: number;
   /** Fraction of counted tokens with a positive advantage, 0 to 1. */
   readonly advantagePositive: number;
@@ -54,9 +58,11 @@ export interface Metrics extends FamilyMetrics {
   readonly approxKl?: number;
   /** Mean of k3 of the same difference (never negative), nats. */
   readonly approxKl3?: number;
-  /** Importance ratio after logRatioLimit. */
+  /** Importance ratio after logRatioLimit, on average. */
   readonly ratioMean?: number;
+  /** Smallest importance ratio after logRatioLimit. */
   readonly ratioMin?: number;
+  /** Largest importance ratio after logRatioLimit. */
   readonly ratioMax?: number;
   /** (Σ ratio)² / (tokens · Σ ratio²): 1 on policy, towards 0 as few tokens carry the weight. */
   readonly effectiveSampleSize?: number;
@@ -70,10 +76,15 @@ export interface Metrics extends FamilyMetrics {
   readonly clipFraction?: number;
   /** Share of each term in Σ |d loss / d statistic| over tokens and statistics, coefficients included; 0 where all are 0. */
   readonly gradShareSurrogate: number;
+  /** Share of the KL to the reference. */
   readonly gradShareRefKl?: number;
+  /** Share of the perception KL. */
   readonly gradSharePerceptionKl?: number;
+  /** Share of the policy's entropy. */
   readonly gradShareEntropy?: number;
+  /** Share of the masked policy's entropy. */
   readonly gradShareMaskedEntropy?: number;
+  /** Share of the supervised term. */
   readonly gradShareSft?: number;
 }
 

@@ -30,6 +30,7 @@ export interface RowBlockOptions {
    * names the first; "skip" treats such rows as if their mask were 0, which changes this batch's own denominators too.
    */
   readonly onInvalid?: "error" | "skip" | undefined;
+  /** Which ops compute a batch of logits; "auto" (the default) is right unless the two are to be compared. */
   readonly plan?: PlanChoice | undefined;
   /** Of what the objective draws at random, an integer in 0…2^32 − 1; required where it draws (surrogate "clip-cov"). */
   readonly seed?: number | undefined;

@@ -26,6 +26,7 @@ type PaperPresetId = (typeof PAPER_PRESET_IDS)[number];
 
 /** Names of all presets. */
 export const PRESET_IDS = [...PAPER_PRESET_IDS, ...FAMILY_PRESET_IDS] as readonly PresetId[];
+/** The name of a preset. */
 export type PresetId = PaperPresetId | FamilyPresetId;
 
 /**
@@ -37,12 +38,16 @@ export type PresetId = PaperPresetId | FamilyPresetId;
  *                reduction for every term. Same coefficients and clips, which were tuned with the authors' form.
  */
 export const PRESET_FORMS = ["authors", "corrected"] as const;
+/** What the authors' code computes, or what the paper means. */
 export type PresetForm = (typeof PRESET_FORMS)[number];
 
 /** One value of a preset and where it was published. */
 export interface PresetValue {
+  /** The key of a spec. */
   readonly key: SpecKey;
+  /** What the preset has there. */
   readonly value: ObjectiveSpec[SpecKey];
+  /** Paper and table, or file and line of the authors' scripts. */
   readonly source: string;
 }
 

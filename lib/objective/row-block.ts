@@ -7,6 +7,7 @@ import type { Logits, Tensor } from "../tensor/tensor.js";
 
 /** Rows `rowStart` … `rowStart + rows of the logits − 1` of the batch. */
 export interface RowBlock {
+  /** First row of the block in the batch. */
   readonly rowStart: number;
   /** [rows of the block, vocab] */
   readonly logits: Logits;
@@ -16,9 +17,11 @@ export interface RowBlock {
   readonly refLogits?: Logits | undefined;
   /** Where this block's gradients are written; fresh memory if absent. */
   readonly gradLogits?: Tensor | undefined;
+  /** Where the gradients of the masked logits are written; fresh memory if absent. */
   readonly gradMaskedLogits?: Tensor | undefined;
   /** As the options of `evaluate`. */
   readonly inPlace?: boolean | undefined;
+  /** As the option of `evaluate`: the memory holds zeros where the mask is 0. */
   readonly gradsZeroed?: boolean | undefined;
 }
 

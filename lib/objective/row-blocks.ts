@@ -44,7 +44,11 @@ export class RowBlockEvaluation {
   #running = 0;
   #finished = false;
 
-  /** Use `Objective.begin`. */
+  /**
+   * Use `Objective.begin`.
+   *
+   * @internal
+   */
   constructor(
     where: string,
     spec: ObjectiveSpec,

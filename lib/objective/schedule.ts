@@ -15,11 +15,20 @@ import { ownValues } from "./plain-object.js";
  * `entropyAnnealing: "with-perception"` does as they do.
  */
 export type Schedule =
-  | { readonly kind: "constant"; readonly from: number }
   | {
-      readonly kind: "linear" | "cosine";
+      /** The same at every step. */
+      readonly kind: "constant";
+      /** The coefficient. */
       readonly from: number;
+    }
+  | {
+      /** The form of the way. */
+      readonly kind: "linear" | "cosine";
+      /** Coefficient at step 0. */
+      readonly from: number;
+      /** Coefficient from step `steps` on. */
       readonly to: number;
+      /** Updates from one to the other. */
       readonly steps: number;
     };
 

@@ -12,8 +12,11 @@ import { type KeptTokens, product, spread } from "./weights.js";
 
 /** Fractions of the counted tokens that a mask keeps, 0 to 1; absent where there is none. */
 export interface KeptFractions {
+  /** Of policyTokenMask. */
   readonly policyTokenFraction?: number;
+  /** Of perceptionTokenMask. */
   readonly perceptionTokenFraction?: number;
+  /** Of offPolicyMask. */
   readonly offPolicyKeptFraction?: number;
 }
 

@@ -30,6 +30,7 @@ export interface TokenMask {
   readonly level: TopTokenLevel;
   /** Every token from the (1 − top)-quantile up (PAPO, TRL), or exactly ⌈top · n⌉ (VPPO). */
   readonly choice: TopTokenChoice;
+  /** What a mean over kept tokens divides by: all counted tokens, as published, or those kept. */
   readonly denominator: TokenMaskDenominator;
 }
 
@@ -37,11 +38,13 @@ const TOKEN_QUANTITIES = ["entropy", "perception"] as const;
 
 /** The surrogate only on the tokens where the exact entropy, or the value of the perception term, is largest. */
 export interface PolicyTokenMask extends TokenMask {
+  /** What ranks the tokens: their exact entropy, or the value of their perception term. */
   readonly by: (typeof TOKEN_QUANTITIES)[number];
 }
 
 /** VPPO: advantages of a sequence times a factor that grows with its mean perception term, 1 on average. */
 export interface AdvantageShaping {
+  /** VPPO's, the only one there is. */
   readonly kind: "vppo";
   /** Factor of the sequence with the smallest mean. Default 0.9. */
   readonly min: number;
@@ -51,8 +54,9 @@ const ENTROPY_BOUND_LEVELS = ["token", "batch"] as const;
 
 /** Both entropies H become max(0, low − H) + max(0, H − high), with slope −1, 0 or 1. */
 export interface EntropyBounds {
-  /** Nats; null = no such bound. Defaults 0.1 and 2. */
+  /** Lower bound, nats; null = none. Default 0.1. */
   readonly low: number | null;
+  /** Upper bound, nats; null = none. Default 2. */
   readonly high: number | null;
   /** Of every token, or of the mean over the counted tokens of the call. Default "token". */
   readonly level: (typeof ENTROPY_BOUND_LEVELS)[number];

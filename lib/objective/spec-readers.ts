@@ -26,8 +26,10 @@ export const KL_ESTIMATORS: readonly KlEstimator[] = [
 
 /** Those of the KL to the reference: "unbiased-sequence" is k3 times the ratio of the sequence, as "gspo" has it. */
 export type RefKlEstimator = KlEstimator | "unbiased-sequence";
+/** Words of `RefKlEstimator`. */
 export const REF_KL_ESTIMATORS: readonly RefKlEstimator[] = [...KL_ESTIMATORS, "unbiased-sequence"];
 
+/** Words of `EntropyEstimator`. */
 export const ENTROPY_ESTIMATORS = ["sampled", "exact"] as const;
 export const MASKED_BRANCHES = ["constant", "differentiable"] as const;
 export const ENTROPY_REDUCTIONS = ["token-mean", "same"] as const;

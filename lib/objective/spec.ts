@@ -36,8 +36,11 @@ export const PERCEPTION_KL_ESTIMATORS: readonly KlEstimator[] = KL_ESTIMATORS;
 
 /** Estimators of the KL to the reference policy; the exact ones need its logits, or exact KLs with log-probs. */
 export { ENTROPY_ESTIMATORS, REF_KL_ESTIMATORS, type RefKlEstimator };
+/** Of the sampled token (−log-prob), or exact over the vocabulary. */
 export type EntropyEstimator = (typeof ENTROPY_ESTIMATORS)[number];
+/** Whether gradient flows into the masked policy. */
 export type MaskedBranch = (typeof MASKED_BRANCHES)[number];
+/** How both entropies become scalars: token mean (the authors), or as the other terms do. */
 export type EntropyReduction = (typeof ENTROPY_REDUCTIONS)[number];
 
 /**
@@ -76,11 +79,15 @@ export interface ObjectiveSpec {
   /** Default "k3". */
   readonly perceptionKlEstimator: KlEstimator;
   /**
-   * Bounds on the value of a token's perception term, whatever estimates it, nats, gradient 0 where one binds; null = none
-   * (default). Authors' clip: 0 and 0.2. Since the term is maximised, perceptionKlMax τ is the hinge max(0, τ − KL) but
-   * for the constant τ.
+   * Lower bound on the value of a token's perception term, whatever estimates it, nats, gradient 0 where it binds;
+   * null = none (default). Authors' clip: 0.
    */
   readonly perceptionKlMin: number | null;
+  /**
+   * Upper bound on the value of a token's perception term, nats, gradient 0 where it binds; null = none (default).
+   * Authors' clip: 0.2. Since the term is maximised, perceptionKlMax τ is the hinge max(0, τ − KL) but for the
+   * constant τ.
+   */
   readonly perceptionKlMax: number | null;
   /** Weights of sequences in the perception term; all but "all" need accuracies. Default "all". */
   readonly perceptionWeighting: PerceptionWeighting;
@@ -132,7 +139,11 @@ interface InParts {
   readonly rolloutCorrection: RolloutCorrectionInput;
 }
 
-/** Any part of an objective; what is absent has its default. */
+/**
+ * Any part of an objective; what is absent has its default.
+ *
+ * @interface
+ */
 export type ObjectiveSpecInput = {
   readonly [K in keyof ObjectiveSpec]?:
     | ObjectiveSpec[K]

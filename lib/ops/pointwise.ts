@@ -16,20 +16,27 @@ export interface Unary {
   (a: Operand<0>): Scalar;
   (a: Operand<1>): Rows;
 }
+/** Differentiable arithmetic of two operands, one number per token or scalars; numbers stand for every row. */
 export interface Binary {
   (a: Operand<0>, b: Operand<0>): Scalar;
   (a: Operand<1>, b: Operand<1>): Rows;
 }
 
+/** a + b, differentiable in both. */
 export const add: Binary = binary("add", (x, y) => x + y, [() => 1, () => 1]);
+/** a − b, differentiable in both. */
 export const sub: Binary = binary("sub", (x, y) => x - y, [() => 1, () => -1]);
+/** a · b, differentiable in both. */
 export const mul: Binary = binary("mul", (x, y) => x * y, [(_, y) => y, (x) => x]);
+/** a / b, differentiable in both. */
 export const div: Binary = binary("div", (x, y) => x / y, [(_, y) => 1 / y, (x, y) => -x / y / y]);
+/** −a. */
 export const neg: Unary = unary(
   "neg",
   (x) => -x,
   () => -1,
 );
+/** e^a; `clamp` a log-ratio before. */
 export const exp: Unary = unary("exp", Math.exp, Math.exp);
 /** Natural logarithm. */
 export const log: Unary = unary("log", Math.log, (x) => 1 / x);

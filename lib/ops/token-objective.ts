@@ -4,25 +4,38 @@ import { rowsTensor, runOp } from "./run-op.js";
 
 /** KL estimators from the log-probabilities of the sampled token. */
 export const SAMPLED_KL_ESTIMATORS = ["k1", "k2", "k3", "k3+", "abs", "unbiased", "jsd"] as const;
+/** A KL estimator that sees only the sampled token; `KL_FORMULAS` has each with its bias. */
 export type SampledKlEstimator = (typeof SAMPLED_KL_ESTIMATORS)[number];
 /** And those over the whole vocabulary: KL(policy ‖ masked) and its reverse. */
 export type KlEstimator = SampledKlEstimator | "exact" | "exact-reverse";
 
 /** What a token's loss is made of; every attribute has its native meaning and none has a default here. */
 export interface ObjectiveAttributes {
+  /** ε below: the ratio is held at 1 − clipLow. Default 0.2. */
   readonly clipLow: number;
+  /** ε above: the ratio is held at 1 + clipHigh. Default 0.2. */
   readonly clipHigh: number;
   /** 0 switches the dual clip off. */
   readonly clipDual: number;
+  /** β, added. Default 0. */
   readonly refKlCoef: number;
+  /** Estimator of the KL to the reference. Default "k3". */
   readonly refKlEstimator: SampledKlEstimator;
+  /** γ, subtracted. Default 0. */
   readonly perceptionKlCoef: number;
+  /** Estimator of the perception KL. Default "k3". */
   readonly perceptionKlEstimator: KlEstimator;
+  /** η of the policy's entropy, added. Default 0. */
   readonly entropyCoef: number;
+  /** η of the masked policy's entropy, added. Default 0. */
   readonly maskedEntropyCoef: number;
+  /** Of the sampled token, or exact. Default "sampled". */
   readonly entropyEstimator: "sampled" | "exact";
+  /** Whether gradient flows into the masked logits. Default "constant". */
   readonly maskedBranch: "constant" | "differentiable";
+  /** Bound on every log-prob difference before exp, nats, gradient 0 where it binds. Default 20. */
   readonly logRatioLimit: number;
+  /** Bound on the value of k3 (also in k3+ and unbiased) and jsd, nats; Infinity for none. */
   readonly klLimit: number;
   /** Infinity for none. */
   readonly exactKlLimit: number;

@@ -14,17 +14,25 @@ export { fromVerl } from "./verl/importer.js";
 
 /** One row of the page on a peer's options. */
 export interface PeerOptionRow {
+  /** Its name in the peer's configuration. */
   readonly option: string;
+  /** The peer's default. */
   readonly default: unknown;
+  /** Where it goes: a key of a spec, an argument, or nowhere. */
   readonly ours: readonly Place[];
+  /** What it does, in words. */
   readonly meaning: string;
 }
 
 /** A peer's options as data, for documents and `papo info`. */
 export interface PeerTable {
+  /** Whose options they are. */
   readonly peer: PeerName;
+  /** The function that reads them. */
   readonly importer: string;
+  /** The peer's files and their revision. */
   readonly source: string;
+  /** Every option that is read. */
   readonly options: readonly PeerOptionRow[];
 }
 

@@ -5,15 +5,20 @@ import type { Reader } from "../objective/spec-values.js";
 
 /** The arguments of `estimateAdvantages` that a config fixes: the kind, and its parameters. */
 export interface ImportedAdvantages {
+  /** The estimator. */
   readonly kind: string;
   readonly [parameter: string]: number | string | boolean;
 }
 
 /** The rule of `filterGroups` that a config fixes. */
 export interface ImportedGroupFilter {
+  /** What is looked at: the mean of a group, or its spread. */
   readonly rule: "mean" | "spread";
+  /** What happens where no group is kept. */
   readonly fallback: "none" | "keep-all";
+  /** A group with a mean at or below it is left out; "mean" only. */
   readonly low?: number;
+  /** A group with a mean at or above it is left out; "mean" only. */
   readonly high?: number;
 }
 
@@ -28,19 +33,25 @@ export type NeededField =
 
 /** A part of the config that has no counterpart here; what was imported leaves it out. */
 export interface NotExpressible {
+  /** Its name in the config. */
   readonly option: string;
+  /** What the config has there. */
   readonly value: unknown;
+  /** Why it cannot be said here. */
   readonly why: string;
 }
 
 /** Something the peer computes otherwise than the import, knowingly. */
 export interface Difference {
+  /** What is otherwise. */
   readonly what: string;
+  /** The reason. */
   readonly why: string;
 }
 
 /** What an importer makes of a config. Plain data. */
 export interface PeerImport {
+  /** Whose config it was. */
   readonly peer: PeerName;
   /** Complete and checked; `new Objective(spec)`. */
   readonly spec: ObjectiveSpec;
@@ -56,7 +67,9 @@ export interface PeerImport {
   readonly batch: readonly NeededField[];
   /** What the caller has to do to get the peer's numbers, as sentences. */
   readonly rules: readonly string[];
+  /** Parts of the config that were left out. */
   readonly notExpressible: readonly NotExpressible[];
+  /** What the peer computes otherwise. */
   readonly differences: readonly Difference[];
   /** Options that were not read: neither of the loss nor known to be none of its business. */
   readonly ignored: readonly string[];
@@ -109,6 +122,7 @@ export interface PeerOption<V, O> {
 export type PeerOptions<Part, O = Part> = { readonly [K in keyof Part]: PeerOption<Part[K], O> };
 
 export const PEER_NAMES = ["TRL", "verl", "Liger", "PAPO authors"] as const;
+/** Whose configurations are read. */
 export type PeerName = (typeof PEER_NAMES)[number];
 
 /** A peer: what it always does, its options, and options that are none of a loss's business. */

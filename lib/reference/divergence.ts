@@ -3,6 +3,7 @@ import { type Distribution, hasMass } from "./log-softmax.js";
 
 /** Estimators that see only the sampled token. */
 export const SAMPLED_KL_ESTIMATORS = ["k1", "k2", "k3", "k3+", "abs", "unbiased", "jsd"] as const;
+/** An estimator that sees only the sampled token. */
 export type SampledKlEstimator = (typeof SAMPLED_KL_ESTIMATORS)[number];
 
 /** All estimators: `"exact"` is KL(policy ‖ other) over the vocabulary, `"exact-reverse"` KL(other ‖ policy). */
@@ -11,6 +12,7 @@ export const KL_ESTIMATORS: readonly [...typeof SAMPLED_KL_ESTIMATORS, "exact", 
   "exact",
   "exact-reverse",
 ];
+/** An estimator of a KL. */
 export type KlEstimator = (typeof KL_ESTIMATORS)[number];
 
 /** A difference of two log-probabilities, kept within a limit. */

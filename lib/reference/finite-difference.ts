@@ -3,6 +3,7 @@ import { checkFunction, checkObject, numbersOf } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
 import { checkNumber } from "./checks.js";
 
+/** Options of `finiteDifference`. */
 export interface FiniteDifferenceOptions {
   /** Distance of the points, 1e-3 by default. The function must be smooth within 2 steps of the point. */
   readonly step?: number | undefined;

@@ -2,6 +2,8 @@
  * `papo/reference`: the same mathematics in float64 and plain JavaScript, for tests and for reading.
  *
  * Written for clarity and exactness, not for speed, and independently of the native kernels.
+ *
+ * @module papo/reference
  */
 export {
   KL_ESTIMATORS,

@@ -19,9 +19,11 @@ export interface TokenObjectiveNumbers {
   readonly clipDual: number;
   /** Of KL(policy ‖ reference), which is added; 0 by default. */
   readonly refKlCoef: number;
+  /** Estimator of the KL to the reference; "k3" by default. */
   readonly refKlEstimator: SampledKlEstimator;
   /** Of KL(policy ‖ masked policy), which is subtracted; 0 by default. */
   readonly perceptionKlCoef: number;
+  /** Estimator of the perception KL; "k3" by default. */
   readonly perceptionKlEstimator: KlEstimator;
   /** Of the entropy of the policy, which is added; 0 by default. */
   readonly entropyCoef: number;

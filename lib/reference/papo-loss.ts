@@ -46,30 +46,43 @@ export interface PapoLossOptions extends TokenData, LogitsInput, Partial<Objecti
   readonly maskedLogProbs?: ArrayLike<number> | undefined;
   /** Factor of the gradients (not of the loss), 1 by default. */
   readonly gradScale?: number | undefined;
+  /** What an unusable row does: "error" by default, or "skip": as if its mask were 0. */
   readonly onInvalid?: "error" | "skip" | undefined;
 }
 
 /** Each term after its reduction, without its coefficient. */
 export interface ReducedTerms {
+  /** The clipped policy-gradient loss. */
   readonly surrogate: number;
+  /** KL to the reference, by its estimator, nats. */
   readonly refKl: number;
+  /** KL between the policy and the masked one, by its estimator, nats; the loss subtracts it. */
   readonly perceptionKl: number;
+  /** Entropy of the policy, by its estimator, nats. */
   readonly entropy: number;
+  /** Entropy of the masked policy, by its estimator, nats. */
   readonly maskedEntropy: number;
 }
 
 /** Token means over this batch's own counted tokens. */
 export interface LossMetrics {
+  /** Fraction of tokens held at the lower bound. */
   readonly clipFractionLow: number;
+  /** Fraction of tokens held at the upper bound. */
   readonly clipFractionHigh: number;
+  /** Fraction of tokens held by the dual clip. */
   readonly clipFractionDual: number;
   /** Mean of old − new log-prob within the limit of the log-ratio, nats. */
   readonly approxKl: number;
 }
 
+/** What `objectiveOfStatistics` gives. */
 export interface ObjectiveOfStatistics {
+  /** What is minimised. */
   readonly loss: number;
+  /** Each term after its reduction, without its coefficient. */
   readonly terms: ReducedTerms;
+  /** Token means over this batch's own counted tokens. */
   readonly metrics: LossMetrics;
   /** Every token's terms, [rows] each. */
   readonly tokenTerms: TokenTerms;
@@ -81,6 +94,7 @@ export interface ObjectiveOfStatistics {
   readonly entropyWeights: Float64Array;
 }
 
+/** What `papoLoss` gives. */
 export interface PapoLoss extends ObjectiveOfStatistics {
   /** Every token's statistics, [rows] each. */
   readonly tokens: TokenStats;

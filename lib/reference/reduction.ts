@@ -21,10 +21,12 @@ export const REDUCTIONS = [
   "seq-mean-token-sum-norm",
   "sum",
 ] as const;
+/** How one number per token becomes one number. */
 export type Reduction = (typeof REDUCTIONS)[number];
 
 /** How rows form sequences: `sequences` equal ones, or packed ones by their offsets; else all rows are one. */
 export interface Layout {
+  /** Rows there are, counted or not. */
   readonly rows: number;
   /** Padded layout [sequences, rows / sequences]. */
   readonly sequences?: number | undefined;
@@ -47,8 +49,11 @@ export interface Denominators {
 }
 
 export interface RowWeightsOptions extends Layout {
+  /** [rows] of 0 and 1; all rows count where it is absent. */
   readonly responseMask?: ArrayLike<number> | undefined;
+  /** Which one. */
   readonly reduction: Reduction;
+  /** Counts of the whole batch where this is a part of it. */
   readonly denominators?: Denominators | undefined;
   /** Added to every count of tokens that divides; 1e-8 by default. */
   readonly denominatorEpsilon?: number | undefined;

@@ -22,6 +22,7 @@ export const TERMS = [
   "gradEntropy",
   "gradMaskedEntropy",
 ] as const;
+/** The name of a term, or of d loss / d statistic. */
 export type TermName = (typeof TERMS)[number];
 
 /**
@@ -33,6 +34,7 @@ export type TokenTerms = Readonly<Record<TermName, Float64Array>>;
 /** ∂loss/∂statistic of every token, each [rows]. */
 export type TokenCotangents = Readonly<Record<CotangentName, Float64Array>>;
 
+/** Options of `tokenObjective`. */
 export interface TokenObjectiveOptions extends Partial<TokenObjectiveNumbers> {
   /**
    * Each [rows], nats; `logProbs` is needed always. A term whose statistic is absent is 0:
@@ -70,7 +72,9 @@ export interface TokenObjectiveOptions extends Partial<TokenObjectiveNumbers> {
  * @see PAPO (arXiv 2507.06448) eq. 2 and 3, with the signs and the orientation of its published code
  */
 export function tokenObjective(options: TokenObjectiveOptions): {
+  /** Every term of every token. */
   terms: TokenTerms;
+  /** d loss / d statistic of every token. */
   cotangents: TokenCotangents;
 } {
   const where = "reference.tokenObjective";

@@ -5,9 +5,11 @@ import { MASS_FLOOR } from "./log-softmax.js";
 import { STATISTICS, type StatisticName, type TokenStats } from "./token-stats.js";
 import { checkStates, type TokenStates } from "./token-stats-partial.js";
 
+/** Options of `tokenStatsFinish`. */
 export interface TokenStatsFinishOptions {
   /** Of the whole vocabulary: merged of parts that cover it. */
   readonly states: TokenStates;
+  /** Rows there are, counted or not. */
   readonly rows: number;
   /** Whether the states are of two policies; the masked statistics are 0 if not. False by default. */
   readonly hasMasked?: boolean | undefined;

@@ -20,12 +20,14 @@ export const COTANGENTS = [
   "kl",
   "reverseKl",
 ] as const;
+/** The name of a statistic that gradients are carried back through. */
 export type CotangentName = (typeof COTANGENTS)[number];
 
 /** ∂loss/∂statistic, each [rows]; what is absent is 0. */
 export type Cotangents = Readonly<Partial<Record<CotangentName, ArrayLike<number>>>>;
 
 export interface TokenStatsGradOptions extends LogitsInput {
+  /** d loss / d statistic of every row. */
   readonly cotangents: Cotangents;
   /** Factor of both gradients, 1 by default. */
   readonly gradScale?: number | undefined;
@@ -33,6 +35,7 @@ export interface TokenStatsGradOptions extends LogitsInput {
 
 /** Gradients, [rows, vocabSize] without pitch. */
 export interface LogitsGradients {
+  /** d loss / d logits of the policy. */
   readonly gradLogits: Float64Array;
   /** Absent without masked logits. */
   readonly gradMaskedLogits: Float64Array | undefined;

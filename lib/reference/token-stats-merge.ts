@@ -11,9 +11,11 @@ import {
   type TokenStates,
 } from "./token-stats-partial.js";
 
+/** Options of `tokenStatsMerge`. */
 export interface TokenStatsMergeOptions {
   /** Of parts that have no column in common. */
   readonly states: readonly TokenStates[];
+  /** Rows there are, counted or not. */
   readonly rows: number;
 }
 

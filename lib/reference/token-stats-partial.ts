@@ -23,6 +23,7 @@ export const STATES = [
   "chosen",
   "maskedChosen",
 ] as const;
+/** The name of a number that a state of a row is made of. */
 export type StateName = (typeof STATES)[number];
 
 /**

@@ -24,7 +24,9 @@ export interface LogitsInput {
   readonly tokenIds: ArrayLike<number>;
   /** [rows] of 0 and 1; rows with 0 are not read. All rows count where it is absent. */
   readonly responseMask?: ArrayLike<number> | undefined;
+  /** Rows there are, counted or not. */
   readonly rows: number;
+  /** Columns of a row that count. */
   readonly vocabSize: number;
   /** Elements from one row of logits to the next; `vocabSize` by default. What lies between is not read. */
   readonly rowPitch?: number | undefined;
@@ -51,6 +53,7 @@ export const STATISTICS = [
   "logSumExp",
   "maskedLogSumExp",
 ] as const;
+/** The name of a statistic of a row. */
 export type StatisticName = (typeof STATISTICS)[number];
 
 /**

@@ -1,10 +1,15 @@
-/** Rewards as PAPO uses them: the answer in the box checked for mathematical equality, the format, and their mix. */
+/**
+ * Rewards as PAPO uses them: the answer in the box checked for mathematical equality, the format, and their mix.
+ *
+ * @module papo/rewards
+ */
 import { checkText, readOptions } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
 import { numberWithin } from "../core/option-values.js";
 import { sameAnswer } from "./equality.js";
 import { hasFormat, lastBoxed, tightened } from "./response.js";
 
+/** Options of `mathEqual`. */
 export interface MathEqualOptions {
   /** Largest difference of two numbers relative to the reference. Default 0: exact. */
   readonly tolerance?: number;
@@ -60,7 +65,9 @@ export function formatReward(response: string): 0 | 1 {
   return hasFormat(tightened(response)) ? 1 : 0;
 }
 
+/** Options of `mathReward`. */
 export interface MathRewardOptions extends MathEqualOptions {
+  /** What the policy said, thoughts and all. */
   readonly response: string;
   /** The correct answer. */
   readonly reference: string;
@@ -70,11 +77,13 @@ export interface MathRewardOptions extends MathEqualOptions {
   readonly equal?: (answer: string, reference: string) => boolean;
 }
 
+/** What `mathReward` gives. */
 export interface MathReward {
   /** (1 − formatWeight) · accuracy + formatWeight · format. */
   readonly reward: number;
   /** 1 where the last box holds the reference, otherwise 0. */
   readonly accuracy: 0 | 1;
+  /** 1 where the response has the format, otherwise 0. */
   readonly format: 0 | 1;
 }
 

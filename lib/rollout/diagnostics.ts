@@ -7,19 +7,25 @@ export interface RolloutDiagnostics {
   readonly klK1: number;
   /** The same by k3: mean of e^Δ − 1 − Δ with Δ = ℓ − ℓ_rollout; less noise, never negative. */
   readonly klK3: number;
-  /** Mean and largest |ℓ − ℓ_rollout|, nats. */
+  /** Mean |ℓ − ℓ_rollout|, nats. */
   readonly logProbGapMean: number;
+  /** Largest |ℓ − ℓ_rollout|, nats. */
   readonly logProbGapMax: number;
-  /** Mean over sequences of exp(−mean ℓ), under the policy and under the sampler. */
+  /** Mean over sequences of exp(−mean ℓ). */
   readonly perplexity: number;
+  /** Mean over sequences of exp(−mean ℓ_rollout). */
   readonly rolloutPerplexity: number;
   /** Mean over sequences of −mean ℓ, nats. */
   readonly logPerplexity: number;
+  /** Mean over sequences of −mean ℓ_rollout, nats. */
   readonly rolloutLogPerplexity: number;
-  /** Mean, mean magnitude, least and largest over sequences of mean(ℓ_rollout − ℓ); positive: the sampler is surer. */
+  /** Mean over sequences of mean(ℓ_rollout − ℓ), nats; positive: the sampler is surer. */
   readonly logPerplexityGap: number;
+  /** Mean over sequences of |mean(ℓ_rollout − ℓ)|, nats. */
   readonly logPerplexityGapMagnitude: number;
+  /** Least mean(ℓ_rollout − ℓ) of a sequence, nats. */
   readonly logPerplexityGapMin: number;
+  /** Largest mean(ℓ_rollout − ℓ) of a sequence, nats. */
   readonly logPerplexityGapMax: number;
   /** Mean over sequences of perplexity / rollout perplexity. */
   readonly perplexityRatio: number;

@@ -24,6 +24,7 @@ import {
   readWeightRule,
 } from "./rules.js";
 
+/** Log-probs of the same tokens under the policy and under the engine that sampled them. */
 export interface RolloutLogProbsOptions extends SequenceOptions {
   /** [rows] of the sampled tokens under the policy that trains, at the start of the step; nats. */
   readonly oldLogProbs: NumbersInput;
@@ -33,6 +34,7 @@ export interface RolloutLogProbsOptions extends SequenceOptions {
   readonly logRatioLimit?: number;
 }
 
+/** Options of `rolloutWeights`. */
 export interface RolloutWeightsOptions extends RolloutLogProbsOptions, RolloutWeightInput {
   /** With `batchNormalize`: the mean of the weights over the whole batch, where this call sees a part of it. */
   readonly weightMean?: number | undefined;
@@ -98,6 +100,7 @@ export function rolloutDiagnostics(options: RolloutLogProbsOptions): RolloutDiag
   return rolloutDiagnosticsOf(layout.offsets, mask, old, rollout, limit);
 }
 
+/** Options of `offPolicyMask`. */
 export interface OffPolicyMaskOptions extends SequenceOptions {
   /** [rows] under the current policy, nats. */
   readonly logProbs: NumbersInput;

@@ -11,7 +11,9 @@ export type RejectionLevel = (typeof REJECTION_LEVELS)[number];
 
 /** Which tokens are rejected. The same keys as in `rolloutCorrection.reject` of a spec. */
 export interface RejectionRule {
+  /** Estimator of the disagreement of a token, with Δ = ℓ_old − ℓ_rollout: k1 = −Δ, k2 = Δ²/2, k3 = e^Δ − 1 − Δ. */
   readonly by: RejectionEstimator;
+  /** What is compared with the bounds: each token's value, or its sum, mean or every value over the sequence. */
   readonly level: RejectionLevel;
   /**
    * Upper bound, > 0. With k2 and k3 on the value in nats. With k1 on exp(k1), which is π_rollout / π_old: the inverse of

@@ -12,7 +12,9 @@ export type RolloutWeightMode = (typeof ROLLOUT_WEIGHT_MODES)[number];
 
 /** How weights are made. The same keys as in a spec's `rolloutCorrection`. */
 export interface RolloutWeightRule {
+  /** "token": a ratio per token. "sequence": the product of a sequence's ratios, on each of its tokens. "none": 1. */
   readonly level: RolloutWeightLevel;
+  /** "truncate": ratios beyond the bounds become the bound. "mask": they become 0, and their tokens are not kept. */
   readonly mode: RolloutWeightMode;
   /** Largest ratio that is left as it is, > 0; Infinity is no bound. */
   readonly max: number;
@@ -30,11 +32,13 @@ export interface RolloutWeightContext {
   readonly weightMean?: number | undefined;
 }
 
+/** What `rolloutWeights` gives. */
 export interface RolloutWeights {
   /** [rows] factor of each token's policy loss, constant for gradients; 0 where the mask is 0. */
   readonly weights: Float64Array;
   /** [rows] 1 for a counted token within the bounds (with "truncate": for every counted one), otherwise 0. */
   readonly keep: Int32Array;
+  /** Means and fractions to log. */
   readonly metrics: RolloutWeightMetrics;
 }
 

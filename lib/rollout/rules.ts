@@ -20,6 +20,7 @@ export type RolloutWeightInput = { readonly [K in keyof RolloutWeightRule]?: Rol
 
 /** A rejection rule as callers write it: tokens are rejected if no `level` is said. */
 export type RejectionInput = Omit<RejectionRule, "level"> & {
+  /** What is compared with the bounds; "token" if not said. */
   readonly level?: RejectionLevel | undefined;
 };
 

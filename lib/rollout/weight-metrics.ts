@@ -4,14 +4,19 @@
 export interface RolloutWeightMetrics {
   /** Of the weights in force, before `batchNormalize`. */
   readonly weightMean: number;
+  /** Smallest weight in force, before `batchNormalize`. */
   readonly weightMin: number;
+  /** Largest weight in force, before `batchNormalize`. */
   readonly weightMax: number;
-  /** Of the ratios before truncation and masking. */
+  /** Smallest ratio, before truncation and masking. */
   readonly ratioMin: number;
+  /** Largest ratio, before truncation and masking. */
   readonly ratioMax: number;
-  /** Tokens whose ratio is above `max`, below `min`, and both together. */
+  /** Tokens whose ratio is above `max`. */
   readonly aboveFraction: number;
+  /** Tokens whose ratio is below `min`. */
   readonly belowFraction: number;
+  /** Tokens whose ratio is above `max` or below `min`. */
   readonly clippedFraction: number;
   /** Tokens that are kept. */
   readonly keptFraction: number;

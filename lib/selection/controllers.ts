@@ -5,10 +5,15 @@ import { finiteNumber, numberWithin, positiveNumber } from "../core/option-value
 
 /** State of an `AdaptiveEntropy`, plain JSON. */
 export interface AdaptiveEntropyState {
+  /** Marks the state. */
   readonly kind: "adaptive-entropy";
+  /** Mean entropy per token to stay above, nats. */
   readonly target: number;
+  /** What a step raises or lowers the coefficient by. */
   readonly delta: number;
+  /** Smallest coefficient. */
   readonly min: number;
+  /** Largest coefficient. */
   readonly max: number;
   /** What it has been raised and lowered to. */
   readonly coefficient: number;
@@ -16,6 +21,7 @@ export interface AdaptiveEntropyState {
   readonly active: boolean;
 }
 
+/** Options of an `AdaptiveEntropy`. */
 export interface AdaptiveEntropyOptions {
   /** Mean entropy per token to stay above, nats, ≥ 0. Default 0.2. */
   readonly target?: number;
@@ -23,6 +29,7 @@ export interface AdaptiveEntropyOptions {
   readonly delta?: number;
   /** Bounds of the coefficient, 0 ≤ min ≤ max. Defaults 0 and 1. */
   readonly min?: number;
+  /** Largest coefficient, at least `min`. Default 1. */
   readonly max?: number;
   /** Coefficient at the start, within the bounds. Default `min`. */
   readonly coefficient?: number;
@@ -40,9 +47,13 @@ const ENTROPY_KEYS = ["target", "delta", "min", "max", "coefficient"] as const;
  * Skywork-OR1 (arXiv 2505.22312)
  */
 export class AdaptiveEntropy {
+  /** Mean entropy per token to stay above, nats. */
   readonly target: number;
+  /** What a step raises or lowers the coefficient by. */
   readonly delta: number;
+  /** Smallest coefficient. */
   readonly min: number;
+  /** Largest coefficient. */
   readonly max: number;
   #coefficient: number;
   #active = false;
@@ -108,6 +119,7 @@ export class AdaptiveEntropy {
     return { kind: "adaptive-entropy", target, delta, min, max, coefficient, active };
   }
 
+  /** `state()`, for `JSON.stringify`. */
   toJSON(): AdaptiveEntropyState {
     return this.state();
   }
@@ -115,12 +127,17 @@ export class AdaptiveEntropy {
 
 /** State of an `AdaptiveKl`, plain JSON. */
 export interface AdaptiveKlState {
+  /** Marks the state. */
   readonly kind: "adaptive-kl";
+  /** KL to hold, nats. */
   readonly target: number;
+  /** Steps over which a KL that is 20 % or more off changes the coefficient by about 20 %. */
   readonly horizon: number;
+  /** Coefficient in force. */
   readonly coefficient: number;
 }
 
+/** Options of an `AdaptiveKl`. */
 export interface AdaptiveKlOptions {
   /** Coefficient at the start, > 0. */
   readonly coefficient: number;
@@ -138,7 +155,9 @@ const KL_KEYS = ["coefficient", "target", "horizon"] as const;
  * @see Ziegler et al. (arXiv 1909.08593) §2.2; PAPO authors' core_algos.py:47; verl core_algos.py AdaptiveKLController
  */
 export class AdaptiveKl {
+  /** KL to hold, nats. */
   readonly target: number;
+  /** Steps over which a KL that is 20 % or more off changes the coefficient by about 20 %. */
   readonly horizon: number;
   #coefficient: number;
 
@@ -191,6 +210,7 @@ export class AdaptiveKl {
     return { kind: "adaptive-kl", target, horizon, coefficient: this.#coefficient };
   }
 
+  /** `state()`, for `JSON.stringify`. */
   toJSON(): AdaptiveKlState {
     return this.state();
   }

@@ -25,6 +25,7 @@ import {
 } from "./top-tokens.js";
 import { type DivergenceRange, divergenceRangeOf, vppoFactorsOf } from "./vppo.js";
 
+/** Options of `quantileThreshold`. */
 export interface QuantileOptions extends SequenceOptions {
   /** [rows]; NaN in a counted row is left out. */
   readonly values: NumbersInput;
@@ -45,6 +46,7 @@ export function quantileThreshold(options: QuantileOptions): number {
   return quantileOf(values, mask, 1 - numberWithin(where, "top", given.top, 0, 1));
 }
 
+/** Options of `topTokenMask`. */
 export interface TopTokenMaskOptions extends SequenceOptions {
   /** [rows] entropies, divergences, or any other quantity. */
   readonly values: NumbersInput;
@@ -83,11 +85,13 @@ export function topTokenMask(options: TopTokenMaskOptions): Int32Array {
   return topTokens(values, layout.offsets, mask, { top, level, choice, threshold });
 }
 
+/** Divergences of a batch, and the layout of its sequences. */
 export interface DivergenceOptions extends SequenceOptions {
   /** [rows] divergence of each token between the policies with and without the image, nats; constant. */
   readonly divergences: NumbersInput;
 }
 
+/** Options of `vppoAdvantages`. */
 export interface VppoAdvantagesOptions extends DivergenceOptions {
   /** [rows] or [sequences]. */
   readonly advantages: NumbersInput;
@@ -140,6 +144,7 @@ export function divergenceRange(options: DivergenceOptions): DivergenceRange {
   return divergenceRangeOf(layout.offsets, mask, values);
 }
 
+/** Options of `perceptionReward`. */
 export interface PerceptionRewardOptions extends DivergenceOptions {
   /** [sequences] */
   readonly rewards: NumbersInput;
@@ -147,6 +152,7 @@ export interface PerceptionRewardOptions extends DivergenceOptions {
   readonly coef: number;
   /** Bounds on a sequence's mean divergence, nats, finite. Defaults 0 and 0.2. */
   readonly min?: number;
+  /** Upper bound on a sequence's mean divergence, nats, finite. Default 0.2. */
   readonly max?: number;
   /** Who earns it: "all" (default), or "correct-only", for which `accuracies` are needed. */
   readonly weighting?: PerceptionRewardWeighting;

@@ -2,7 +2,9 @@
 
 /** Range of the sequences' mean divergence and mean of what it becomes in 0 … 1, over the whole batch. */
 export interface DivergenceRange {
+  /** Smallest mean divergence of a sequence, nats. */
   readonly low: number;
+  /** Largest mean divergence of a sequence, nats. */
   readonly high: number;
   /** Mean over the sequences of (D − low)/(high − low). */
   readonly mean: number;

@@ -1,7 +1,10 @@
 /** CISPO with the cap that TRL and Liger have: the ratio itself, held above only. */
 import { CLIP, type SurrogateDefinition, tokenwise, weightedLogProb } from "./surrogate.js";
 
-export type CispoParameters = { readonly ratioCap: number };
+export type CispoParameters = {
+  /** Largest importance weight, itself a ratio. */
+  readonly ratioCap: number;
+};
 
 export const cispo: SurrogateDefinition<CispoParameters, "cispo"> = {
   kind: "cispo",

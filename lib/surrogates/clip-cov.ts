@@ -4,8 +4,11 @@ import { covariances, shareOf } from "./covariance.js";
 import { CLIP, type SurrogateDefinition } from "./surrogate.js";
 
 export type ClipCovParameters = {
+  /** Drawn tokens per counted token; at least one is drawn. */
   readonly fraction: number;
+  /** Candidates have a covariance above this. */
   readonly lower: number;
+  /** Candidates have a covariance below this. */
   readonly upper: number;
 };
 

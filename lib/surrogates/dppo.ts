@@ -3,10 +3,15 @@ import type { SurrogateDefinition } from "./surrogate.js";
 import { binaryKl, type Keeps, trustRegion } from "./trust-region.js";
 
 export type DppoParameters = {
+  /** Divergence of the two outcomes, this token or another: total variation, or KL from the sampler. */
   readonly divergence: "tv" | "kl";
+  /** Largest divergence of a token that became less likely. */
   readonly low: number;
+  /** Largest divergence of a token that became more likely. */
   readonly high: number;
+  /** Whether a token is dropped only where the advantage pushes further out. */
   readonly conditional: boolean;
+  /** Coefficient of (ln ρ)² on every counted token, dropped or not. */
   readonly logRatioPenalty: number;
 };
 

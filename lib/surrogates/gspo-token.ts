@@ -3,7 +3,10 @@ import { clippedLogRatios } from "./clip.js";
 import { meanLogRatios, withoutRuledOut } from "./sequence.js";
 import { CLIP, type SurrogateDefinition } from "./surrogate.js";
 
-export type GspoTokenParameters = { readonly sequenceLogRatioMax: number };
+export type GspoTokenParameters = {
+  /** Largest log of a sequence's ratio, nats; slope 0 where it binds. */
+  readonly sequenceLogRatioMax: number;
+};
 
 export const gspoToken: SurrogateDefinition<GspoTokenParameters, "gspo-token"> = {
   kind: "gspo-token",

@@ -2,7 +2,12 @@
 import type { SurrogateDefinition } from "./surrogate.js";
 import { trustRegion } from "./trust-region.js";
 
-export type IcepopParameters = { readonly low: number; readonly high: number };
+export type IcepopParameters = {
+  /** Smallest ratio that is kept. */
+  readonly low: number;
+  /** Largest ratio that is kept. */
+  readonly high: number;
+};
 
 export const icepop: SurrogateDefinition<IcepopParameters, "icepop"> = {
   kind: "icepop",

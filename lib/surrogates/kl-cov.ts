@@ -3,7 +3,12 @@ import { covariances, shareOf } from "./covariance.js";
 import { absolute, addPenalty } from "./penalty.js";
 import { type SurrogateDefinition, tokenwise, unclipped } from "./surrogate.js";
 
-export type KlCovParameters = { readonly fraction: number; readonly coefficient: number };
+export type KlCovParameters = {
+  /** Chosen tokens per counted token; at least one is chosen. */
+  readonly fraction: number;
+  /** Of the penalty, also where the advantage is 0. */
+  readonly coefficient: number;
+};
 
 export const klCov: SurrogateDefinition<KlCovParameters, "kl-cov"> = {
   kind: "kl-cov",

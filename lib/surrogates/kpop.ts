@@ -2,7 +2,12 @@
 import type { SurrogateDefinition } from "./surrogate.js";
 import { binaryKl, trustRegion } from "./trust-region.js";
 
-export type KpopParameters = { readonly limit: number; readonly logRatioPenalty: number };
+export type KpopParameters = {
+  /** Largest binary KL that is kept, either way, nats. */
+  readonly limit: number;
+  /** Coefficient of (ln ρ)² on every counted token, dropped or not. */
+  readonly logRatioPenalty: number;
+};
 
 export const kpop: SurrogateDefinition<KpopParameters, "kpop"> = {
   kind: "kpop",

@@ -2,7 +2,9 @@
 import { type SurrogateDefinition, tokenwise } from "./surrogate.js";
 
 export type SapoParameters = {
+  /** τ of tokens with A > 0. */
   readonly temperaturePositive: number;
+  /** τ of all others. */
   readonly temperatureNegative: number;
 };
 

@@ -36,7 +36,10 @@ export type SurrogateKind = Entry["kind"];
 
 type SpecOf<D> =
   D extends SurrogateDefinition<infer P, infer K>
-    ? { readonly kind: K } & { readonly [N in keyof P]: P[N] }
+    ? {
+        /** Its name. */
+        readonly kind: K;
+      } & { readonly [N in keyof P]: P[N] }
     : never;
 
 /** A surrogate in a spec, with every parameter of its kind. */

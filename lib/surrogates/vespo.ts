@@ -10,9 +10,13 @@ import {
 } from "./surrogate.js";
 
 export type VespoParameters = {
+  /** k of tokens with A ≥ 0: how fast w < 1 fades. */
   readonly powerPositive: number;
+  /** λ of tokens with A ≥ 0: how fast w > 1 fades. */
   readonly decayPositive: number;
+  /** k of tokens with A < 0. */
   readonly powerNegative: number;
+  /** λ of tokens with A < 0. */
   readonly decayNegative: number;
 };
 

@@ -8,14 +8,17 @@ import { freshTensor } from "./fresh.js";
 import { toBfloat16, toFloat16 } from "./half.js";
 import { type Scalar, TENSOR_OPTIONS, Tensor } from "./tensor.js";
 
+/** Options of `tensor`. */
 export interface TensorOptions<D extends DType, S extends Shape> {
   /** Sizes, outermost first; `[data.length]` if not said. */
   readonly shape?: S;
+  /** That of the array if not said; a Uint16Array needs it, "float16" or "bfloat16". */
   readonly dtype?: D;
   /** Elements from row to row, for rank 2 and 3; the last dimension if not said. */
   readonly rowPitch?: number;
   /** `"cpu"` if not said; `"cuda"` is `"cuda:0"`. */
   readonly device?: Device | "cuda";
+  /** Whether ops on it are recorded, and `backward` gives it a gradient; false if not said. */
   readonly requiresGrad?: boolean;
 }
 

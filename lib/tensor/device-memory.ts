@@ -47,6 +47,7 @@ export interface DevicePointer<D extends DType, S extends Shape>
   /** Address of the first element, memory of `device`. Its length is believed: a wrong one ends the process or worse. */
   readonly pointer: bigint;
   readonly shape: S;
+  /** Element type. */
   readonly dtype: D;
   /** `"cuda"` if not said. */
   readonly device?: CudaDevice | "cuda";

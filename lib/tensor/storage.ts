@@ -10,8 +10,11 @@ import { typedArrayLength } from "../core/typed-array.js";
 
 /** Bytes from `begin` up to `end`, in an array's buffer or among the addresses of a device. */
 export interface Span {
+  /** The buffer, or the device. */
   readonly space: object | Device;
+  /** First byte. */
   readonly begin: number | bigint;
+  /** Byte after the last. */
   readonly end: number | bigint;
 }
 

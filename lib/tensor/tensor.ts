@@ -30,7 +30,10 @@ import {
 export type { TensorArgument };
 
 /** A shape whose number of dimensions is known to the compiler. */
-export type ShapeOfRank<R extends number> = Shape & { readonly length: R };
+export type ShapeOfRank<R extends number> = Shape & {
+  /** The number of dimensions. */
+  readonly length: R;
+};
 
 /** Logits [rows, vocab] or [sequences, tokens, vocab], on the host or on a device, where ops then run. */
 export type Logits = Tensor<LogitsDType, 2 | 3>;
@@ -83,7 +86,9 @@ export interface CopyOptions {
  * everything of one number per token stays on the host. An op is done when its call returns or its promise settles.
  */
 export class Tensor<D extends DType = DType, R extends number = number> {
+  /** Element type. */
   readonly dtype: D;
+  /** Sizes of the dimensions, outermost first; empty for a scalar. */
   readonly shape: ShapeOfRank<R>;
   /** Product of all dimensions but the last; of a vector its length, of a scalar 1. */
   readonly rows: number;
@@ -91,12 +96,17 @@ export class Tensor<D extends DType = DType, R extends number = number> {
   readonly columns: number;
   /** Elements from the start of one row to the start of the next, at least `columns`. */
   readonly rowPitch: number;
+  /** Where its memory lies. */
   readonly device: Device;
   #requiresGrad: boolean;
   #grad: Tensor<DType, R> | undefined = undefined;
   readonly #storage: HostStorage<D> | DeviceStorage;
 
-  /** Use `tensor()`, whose result knows its dtype and rank. */
+  /**
+   * Use `tensor()`, whose result knows its dtype and rank.
+   *
+   * @internal
+   */
   constructor(where: string, data: unknown, init: TensorInit) {
     checkText("Tensor", "where", where);
     const { dtype, device, shape, rowPitch, requiresGrad } = readOptions(
@@ -133,6 +143,7 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     return #requiresGrad in this && this.#requiresGrad;
   }
 
+  /** Switches recording on or off. */
   set requiresGrad(value: boolean) {
     this.#requiresGrad = value;
   }
@@ -142,6 +153,7 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     return #grad in this ? this.#grad : undefined;
   }
 
+  /** Replaces it, or takes it away. */
   set grad(value: Tensor<DType, R> | undefined) {
     this.#grad = value;
   }
@@ -244,6 +256,7 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     }
   }
 
+  /** Whether its memory was given up. */
   get disposed(): boolean {
     return this.#storage.disposed;
   }
@@ -256,11 +269,16 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     this.#storage.dispose();
   }
 
+  /** `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  /** The tensor as it crosses the bridge; `name` is the argument's public name. Throws ERR_DISPOSED. */
+  /**
+   * The tensor as it crosses the bridge; `name` is the argument's public name. Throws ERR_DISPOSED.
+   *
+   * @internal
+   */
   toNative(where: string, name: string): TensorArgument {
     const { dtype, rows, columns, rowPitch, device } = this;
     const { data, byteOffset } = this.#storage.native(where, name);
@@ -275,7 +293,11 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     throw expected("ERR_DEVICE_MISMATCH", where, what, `a tensor on ${this.device}`);
   }
 
-  /** The bytes it lies on, to find overlaps. Throws ERR_DISPOSED. */
+  /**
+   * The bytes it lies on, to find overlaps. Throws ERR_DISPOSED.
+   *
+   * @internal
+   */
   span(where: string, name: string): Span {
     return this.#storage.span(where, name);
   }
