@@ -1,7 +1,9 @@
-/** `npm run docs`: writes docs/objectives.md. */
+/** `npm run docs`: writes the pages that are made. */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { objectivesPage, PAGE } from "./page.js";
+import { MADE_PAGES } from "./made-pages.js";
 
-writeFileSync(fileURLToPath(new URL(`../${PAGE}`, import.meta.url)), objectivesPage());
-console.log(`written: ${PAGE}`);
+for (const [path, page] of Object.entries(MADE_PAGES)) {
+  writeFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), page());
+  console.log(`written: ${path}`);
+}

@@ -1,5 +1,9 @@
 /** Pieces of GitHub-flavoured Markdown from the plain texts of the tables. */
 
+/** What the first line of a page says that is made. */
+export const MADE =
+  "<!-- Made by `npm run docs` from what the code and its measurements hold; changes by hand are lost, and a test fails. -->";
+
 /** Paragraphs and blocks, an empty line between them; empty ones are left out. */
 export function blocks(...parts: readonly (string | readonly string[])[]): string {
   return parts
