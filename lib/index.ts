@@ -1,8 +1,6 @@
 /**
  * The loss, its tensors and gradients, objectives, advantages, files, and what other libraries call all of this.
  *
- * The public door: re-exports only.
- *
  * @module papo
  */
 
