@@ -1,34 +1,9 @@
 /** The programs of docs/custom-objective.md run as printed, and print what they say they do. */
-import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { promisify } from "node:util";
 import test from "ava";
 import { finiteDifference } from "../../lib/reference/index.js";
+import { printed, programsOf, promised } from "./programs.js";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const page = readFileSync(join(root, "docs", "custom-objective.md"), "utf8");
-const programs = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code as string);
-const library = pathToFileURL(join(root, "lib", "index.ts")).href;
-
-/** What its comments say that a program prints. */
-function promised(code: string): string[] {
-  return [...code.matchAll(/^console\.log\(.*\); \/\/ (.*)$/gm)].map(([, text]) => text as string);
-}
-
-async function printed(code: string): Promise<string[]> {
-  const folder = mkdtempSync(join(tmpdir(), "papo-docs-"));
-  try {
-    const file = join(folder, "program.mts");
-    writeFileSync(file, code.replaceAll('from "papo"', `from "${library}"`));
-    const run = promisify(execFile)(process.execPath, ["--import=tsx", file], { cwd: root });
-    return (await run).stdout.trimEnd().split("\n");
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
+const programs = programsOf("docs/custom-objective.md");
 
 test("the page has its three programs, and each says what it prints", (t) => {
   t.is(programs.length, 3);

@@ -1,48 +1,10 @@
 /** The programs of docs/embed.md and docs/onnxruntime.md run as printed, with the real packages, and print what they say. */
-import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { promisify } from "node:util";
 import test from "ava";
 import { OnnxGraph } from "../../bench/contenders/onnx-model.js";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
-
-/** Where what a program imports lies; undefined where a package is not installed. */
-function locate(name: string): string | undefined {
-  const own: Record<string, string> = {
-    papo: "lib/index.ts",
-    "papo/tfjs": "lib/adapters/tfjs.ts",
-    "papo/jax": "lib/adapters/jax.ts",
-  };
-  if (own[name]) return join(root, own[name]);
-  // The whole of TensorFlow.js is its core, with gradients, which the program is given.
-  const package_ = name === "@tensorflow/tfjs" ? "@tensorflow/tfjs-core" : name;
-  for (const folder of [root, join(root, "bench/peers/")]) {
-    try {
-      return createRequire(join(folder, "package.json")).resolve(package_);
-    } catch {}
-  }
-  return undefined;
-}
-
-const gradients = `import { createRequire } from "node:module";
-createRequire(${JSON.stringify(join(root, "package.json"))})("@tensorflow/tfjs-core/dist/register_all_gradients");
-`;
-
-async function printed(code: string, folder: string): Promise<string[]> {
-  const located = code.replace(/((?:from|import) )"([^"]+)"/g, (_, word, name) => {
-    return `${word}"${pathToFileURL(locate(name) as string).href}"`;
-  });
-  const file = join(folder, "program.mts");
-  writeFileSync(file, code.includes("@tensorflow/tfjs") ? gradients + located : located);
-  const loader = pathToFileURL(createRequire(join(root, "package.json")).resolve("tsx")).href;
-  const run = promisify(execFile)(process.execPath, [`--import=${loader}`, file], { cwd: folder });
-  return (await run).stdout.trimEnd().split("\n");
-}
+import { importsOf, locate, printed, programsOf, promised } from "./programs.js";
 
 /** A policy of one matrix, and its way back. */
 function writeModels(folder: string): void {
@@ -62,8 +24,7 @@ function writeModels(folder: string): void {
 const curves: Record<string, string[]> = {};
 
 for (const page of ["embed.md", "onnxruntime.md"]) {
-  const text = readFileSync(join(root, "docs", page), "utf8");
-  const programs = [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code as string);
+  const programs = programsOf(`docs/${page}`);
 
   test(`${page} has its programs, and each says what it prints`, (t) => {
     t.is(programs.length, page === "embed.md" ? 3 : 1);
@@ -71,10 +32,7 @@ for (const page of ["embed.md", "onnxruntime.md"]) {
   });
 
   for (const [index, code] of programs.entries()) {
-    const names = [...code.matchAll(/(?:from|import) "([^"]+)"/g)].map(
-      ([, name]) => name as string,
-    );
-    const absent = names.filter((name) => locate(name) === undefined);
+    const absent = importsOf(code).filter((name) => locate(name) === undefined);
     const title = `${page}: program ${index + 1} prints what it says`;
     if (absent.length > 0) {
       test.skip(`${title} (${absent} not installed: npm ci --prefix bench/peers --ignore-scripts)`, () => {});
@@ -106,8 +64,3 @@ test.serial("the frameworks learn by the same curve", (t) => {
   }
   t.true(Number(first.at(-1)) < Number(first[0]) - 0.1);
 });
-
-/** What its comments say that a program prints. */
-function promised(code: string): string[] {
-  return [...code.matchAll(/^console\.log\(.*\); \/\/ (.*)$/gm)].map(([, text]) => text as string);
-}

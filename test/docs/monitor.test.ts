@@ -1,33 +1,20 @@
 /** The program of docs/monitor.md runs as printed and prints what it says; its table of signs is that of the defaults. */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import test from "ava";
 import { MONITOR_DEFAULTS } from "../../lib/monitor/index.js";
+import { printed, programsOf, ROOT } from "./programs.js";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const page = readFileSync(join(root, "docs", "monitor.md"), "utf8");
-const library = pathToFileURL(join(root, "lib", "monitor", "index.ts")).href;
+const page = readFileSync(join(ROOT, "docs", "monitor.md"), "utf8");
 
-test("the program prints what its comments say", (t) => {
-  const [, code = ""] = /^```ts\n(.*?)^```$/ms.exec(page) ?? [];
+test("the program prints what its comments say", async (t) => {
+  const [code = ""] = programsOf("docs/monitor.md");
   const promised = [...code.matchAll(/^(?:console\.log\(.*\); )?\/\/ ((?:alarm|0\.).*)$/gm)];
   t.is(promised.length, 4);
-  const folder = mkdtempSync(join(tmpdir(), "papo-docs-"));
-  try {
-    const file = join(folder, "program.mts");
-    writeFileSync(file, code.replaceAll('from "papo/monitor"', `from "${library}"`));
-    const args = ["--import=tsx", file];
-    const printed = execFileSync(process.execPath, args, { cwd: root, encoding: "utf8" });
-    t.deepEqual(
-      printed.trimEnd().split("\n"),
-      promised.map(([, text]) => text),
-    );
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  t.deepEqual(
+    await printed(code),
+    promised.map(([, text]) => text),
+  );
 });
 
 test("the table of signs has the default thresholds", (t) => {

@@ -1,9 +1,7 @@
-/** docs/objectives.md is what the tables give, names all that they hold, and its links lead somewhere. */
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+/** docs/objectives.md names all that the tables hold, and its links lead somewhere. */
 import test from "ava";
 import { anchorOf, formulaBlock, prose, table } from "../../docs/markdown.js";
-import { objectivesPage, PAGE } from "../../docs/page.js";
+import { objectivesPage } from "../../docs/objectives-page.js";
 import { ADVANTAGE_KINDS } from "../../lib/advantages/table.js";
 import { KL_FORMULAS } from "../../lib/formulas/kl.js";
 import { PART_FORMULAS } from "../../lib/formulas/parts.js";
@@ -12,13 +10,8 @@ import { PRESET_IDS } from "../../lib/objective/presets.js";
 import { REF_KL_ESTIMATORS, SPEC_KEYS } from "../../lib/objective/spec.js";
 import { describeSurrogates } from "../../lib/surrogates/describe.js";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
 const page = objectivesPage();
 const headings = [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading as string);
-
-test("the committed page is what the tables give", (t) => {
-  t.true(readFileSync(`${root}${PAGE}`, "utf8") === page, "run `npm run docs`");
-});
 
 test("it has every surrogate, estimator, part, reduction, advantage, key and preset", (t) => {
   const names = [
