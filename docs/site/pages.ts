@@ -36,6 +36,7 @@ export const PAGES: Readonly<Record<string, readonly string[]>> = {
   Rooms: [
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
+    "lib/addon/README.md",
     "lib/advantages/README.md",
     "lib/cli/README.md",
     "lib/cuda/README.md",

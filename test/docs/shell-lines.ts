@@ -31,7 +31,7 @@ const ELSEWHERE = /^(?:apt-get|cmake|ctest|nvcc|build\/)/;
 export function isKnown([program = "", ...rest]: readonly string[], scripts: object): boolean {
   if (ELSEWHERE.test(program)) return true;
   if (program === "npm") return isScript(rest, scripts);
-  if (program === "papo") return ["info", "loss", "check"].includes(rest[0] ?? "");
+  if (program === "papo") return ["info", "loss", "check", "build"].includes(rest[0] ?? "");
   if (program === "npx") {
     const [name = "", ...words] = rest;
     const paths = words.filter((word) => word.includes("/") && !word.startsWith("--"));
