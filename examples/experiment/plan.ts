@@ -114,7 +114,7 @@ const CONSTANT_COLLAPSE: ArmConfig = {
   },
 };
 
-/** Each puts one regulariser back. */
+/** Each puts one regulariser back, or has γ follow the monitor. */
 const COLLAPSES: readonly Arm[] = [
   other("collapse", "collapse-none", "nothing against it", COLLAPSE),
   collapse("collapse-policy-entropy", "policy entropy", { entropyCoef: 0.05 }),
@@ -129,6 +129,7 @@ const COLLAPSES: readonly Arm[] = [
   }),
   collapse("collapse-ref-kl", "reference KL", { refKlCoef: 0.01 }),
   collapse("collapse-limit", "bound of 1 nat", { exactKlLimit: EXACT_LIMIT }),
+  backingOff("collapse-backoff", "γ backs off at the monitor's alarm", COLLAPSE, "collapse-none"),
   other(
     "collapse",
     "constant-none",
@@ -141,6 +142,12 @@ const COLLAPSES: readonly Arm[] = [
   }),
   constant("constant-ref-kl", "reference KL", { refKlCoef: 0.01 }),
   constant("constant-limit", "bound of 1 nat", { exactKlLimit: EXACT_LIMIT }),
+  backingOff(
+    "constant-backoff",
+    "constant masked branch, γ backs off at the monitor's alarm",
+    CONSTANT_COLLAPSE,
+    "constant-none",
+  ),
 ];
 
 const ABLATIONS: readonly Arm[] = [
@@ -282,6 +289,11 @@ function constant(id: string, title: string, changes: Changes): Arm {
     ...other("collapse", id, `constant masked branch, ${title}`, config),
     base: "constant-none",
   };
+}
+
+function backingOff(id: string, title: string, config: ArmConfig, base: string): Arm {
+  const objective = { ...config.objective, backoff: true } as const;
+  return { ...other("collapse", id, title, { ...config, objective }), base };
 }
 
 function ablation(id: string, title: string, config: ArmConfig): Arm {

@@ -169,11 +169,13 @@ export const COLLAPSES = [
   { id: "collapse-double-entropy-0.2", label: "both entropies, η = 0.2" },
   { id: "collapse-ref-kl", label: "reference KL" },
   { id: "collapse-limit", label: "bound on the KL" },
+  { id: "collapse-backoff", label: "γ backs off at the monitor's alarm" },
   { id: "constant-none", label: "masked branch constant: nothing" },
   { id: "constant-policy-entropy", label: "masked branch constant: entropy of the policy" },
   { id: "constant-policy-entropy-0.2", label: "masked branch constant: entropy, η = 0.2" },
   { id: "constant-ref-kl", label: "masked branch constant: reference KL" },
   { id: "constant-limit", label: "masked branch constant: bound on the KL" },
+  { id: "constant-backoff", label: "masked branch constant: γ backs off" },
 ] as const;
 
 /** Every arm that some part of the report shows. */

@@ -35,10 +35,12 @@ export function settingsTable(laboratory: Laboratory): string {
 }
 
 /** "perceptionKlCoef 0.2, refKlCoef 0; from batch 60: perceptionKl 0.04". */
-function changesOf({ objective: { changes, later } }: RunResult["config"]): string {
+function changesOf({ objective }: RunResult["config"]): string {
+  const { changes, later, backoff } = objective;
   const now = wordsOf(changes);
   const then = later === null ? "" : `from batch ${later.batch}: ${wordsOf(later.coefficients)}`;
-  return [now, then].filter((part) => part !== "").join("; ");
+  const follows = backoff ? "γ backs off at the monitor's alarm" : "";
+  return [now, then, follows].filter((part) => part !== "").join("; ");
 }
 
 function wordsOf(values: object): string {

@@ -7,6 +7,7 @@ import {
   type PresetId,
   preset,
 } from "../../lib/index.js";
+import { PerceptionBackoff } from "../../lib/monitor/index.js";
 
 /** Of Adam: up to `peak` in a straight line over the first `warmUp` steps, then down in one to `final` times as much. */
 export interface LearningRate {
@@ -44,6 +45,8 @@ export interface RunConfig {
     readonly changes: Partial<ObjectiveSpecInput>;
     /** Coefficients that hold from a batch on, in place of the spec's; null = none. */
     readonly later: { readonly batch: number; readonly coefficients: CoefficientsInput } | null;
+    /** γ, that of `later` where it is there, is lowered by `PerceptionBackoff` at the monitor's alarms. */
+    readonly backoff?: true;
   };
   /** Whether groups that are all right or all wrong are left out, and others sampled for them (DAPO). */
   readonly dynamicSampling: boolean;
@@ -125,6 +128,7 @@ export function checkConfig(value: unknown): RunConfig {
   if (policy.width % policy.heads !== 0) {
     throw wrong("policy.width", `a multiple of heads (${policy.heads})`, policy.width);
   }
+  backoffOf(config);
   const { temperature } = objectiveOf(config).spec;
   if (temperature !== 1) {
     throw wrong("objective.changes.temperature", "1, at which responses are sampled", temperature);
@@ -151,6 +155,16 @@ export function learningRateAt(
 export function objectiveOf({ objective }: RunConfig): Objective {
   const { form, changes } = objective;
   return new Objective({ ...preset(objective.preset, { form }), ...changes });
+}
+
+/** What lowers γ at an alarm; undefined where the run has no such thing. */
+export function backoffOf(config: RunConfig): PerceptionBackoff | undefined {
+  const { later, backoff } = config.objective;
+  if (backoff === undefined) return undefined;
+  const perceptionKl =
+    later?.coefficients.perceptionKl ?? objectiveOf(config).spec.perceptionKlCoef;
+  if (typeof perceptionKl === "number") return new PerceptionBackoff({ perceptionKl });
+  throw wrong("objective.changes.perceptionKlCoef", "a number, with backoff", perceptionKl);
 }
 
 type Check = (name: string, value: unknown) => void;
@@ -199,6 +213,9 @@ const CONFIG = fields<RunConfig>({
         }),
       }),
     ),
+    backoff: (name, value) => {
+      if (value !== undefined && value !== true) throw wrong(name, "true or left out", value);
+    },
   }),
   dynamicSampling: (name, value) => {
     if (typeof value !== "boolean") throw wrong(name, "true or false", value);

@@ -1,6 +1,11 @@
 /** All that a run has found out so far, and its way into a checkpoint and back. */
 import { isDeepStrictEqual } from "node:util";
-import type { MonitorLevel, MonitorState, SignName } from "../../lib/monitor/index.js";
+import type {
+  MonitorLevel,
+  MonitorState,
+  PerceptionBackoffState,
+  SignName,
+} from "../../lib/monitor/index.js";
 import { readTensors, readValue, writeTensors } from "./checkpoint.js";
 import type { RunConfig } from "./config.js";
 import type { Evaluation } from "./evaluation.js";
@@ -28,6 +33,8 @@ export interface RunState {
   readonly steps: StepColumns;
   readonly levels: LevelChange[];
   monitor: MonitorState;
+  /** Only of a run that backs off. */
+  backoff?: PerceptionBackoffState;
   /** Seconds so far, breaks not counted. */
   readonly time: Record<Phase, number>;
 }

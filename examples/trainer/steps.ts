@@ -43,18 +43,24 @@ export type StepKey =
   | (typeof OF_ROLLOUTS)[number]
   | (typeof OF_PAPO)[number]
   | (typeof OF_UPDATES)[number];
-export type StepRecord = Readonly<Record<StepKey, number | null>>;
+/** A run that backs off also writes down γ in force. */
+interface Step<T> extends Readonly<Record<StepKey, T>> {
+  readonly perceptionKlCoef?: T;
+}
+export type StepRecord = Step<number | null>;
 /** One entry for each batch. */
-export type StepColumns = Readonly<Record<StepKey, (number | null)[]>>;
+export type StepColumns = Step<(number | null)[]>;
 
-export function emptyColumns(): StepColumns {
-  return Object.fromEntries(STEP_KEYS.map((key) => [key, []])) as unknown as StepColumns;
+export function emptyColumns(backsOff: boolean): StepColumns {
+  const keys = [...STEP_KEYS, ...(backsOff ? ["perceptionKlCoef"] : [])];
+  return Object.fromEntries(keys.map((key) => [key, []])) as unknown as StepColumns;
 }
 
 /** What is written down about a batch. */
 export function recordOf(
   { rollouts, first, draws }: SampledBatch,
   updates: readonly Update[],
+  backsOff: boolean,
 ): StepRecord {
   const { judgements } = first;
   const form = (name: string) => judgements.filter((_, at) => problemOf(first, at).form === name);
@@ -74,6 +80,9 @@ export function recordOf(
     loss: meanOf(updates.map(({ loss }) => loss)),
     gradNorm: meanOf(updates.map(({ gradNorm }) => gradNorm)),
     lossMs: updates.reduce((sum, { milliseconds }) => sum + milliseconds, 0),
+    ...(backsOff
+      ? { perceptionKlCoef: meanOf(updates.map(({ coefficients }) => coefficients.perceptionKl)) }
+      : {}),
   };
 }
 

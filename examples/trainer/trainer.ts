@@ -3,12 +3,12 @@ import { availableParallelism, cpus } from "node:os";
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-wasm";
 import type { Metrics } from "../../lib/index.js";
-import { CollapseMonitor } from "../../lib/monitor/index.js";
+import { CollapseMonitor, type MonitorReport, PerceptionBackoff } from "../../lib/monitor/index.js";
 import { Policy } from "../policy/index.js";
 import type { Problem } from "../world/index.js";
 import { exists } from "./checkpoint.js";
 import { type ColdStartHooks, coldStart } from "./cold-start.js";
-import { checkConfig, objectiveOf, type RunConfig } from "./config.js";
+import { backoffOf, checkConfig, objectiveOf, type RunConfig } from "./config.js";
 import { type Evaluation, evaluate, heldOutProblems } from "./evaluation.js";
 import { Optimizer } from "./optimizer.js";
 import { sampleBatch } from "./rollouts.js";
@@ -108,6 +108,7 @@ class Run {
     if (begun === undefined) return undefined;
     const { state, optimizer } = begun;
     const monitor = CollapseMonitor.fromState(state.monitor);
+    const backoff = state.backoff && PerceptionBackoff.fromState(state.backoff);
     const objective = objectiveOf(config);
     const { spec } = objective;
     const hasReference =
@@ -118,10 +119,12 @@ class Run {
       policy,
       optimizer,
       reference: hasReference ? this.#reference : undefined,
+      backoff,
     };
     const save = () =>
       timed(state, "checkpoint", async () => {
         state.monitor = monitor.state();
+        if (backoff) state.backoff = backoff.state();
         await this.#save(state, optimizer);
       });
     while (state.batch < config.batches) {
@@ -130,9 +133,10 @@ class Run {
       const updates = await timed(state, "update", () =>
         updateOn(learner, sampled.rollouts, batch),
       );
-      const record = recordOf(sampled, updates);
+      const record = recordOf(sampled, updates, backoff !== undefined);
       for (const [key, column] of Object.entries(state.steps)) column.push(record[key as StepKey]);
-      watch(monitor, state.levels, batch, record, updates);
+      const report = watch(monitor, state.levels, batch, record, updates);
+      backoff?.update(report);
       if (batch % config.evaluation.every === 0 || batch === config.batches) {
         state.evaluations.push({ batch, ...(await this.#evaluate(state, batch)) });
       }
@@ -163,13 +167,15 @@ class Run {
     );
     if (!started) return undefined;
     this.#reference.setWeights(this.#policy.weights());
+    const backoff = backoffOf(this.#config)?.state();
     const state: RunState = {
       batch: 0,
       coldStart: await this.#evaluate({ time }, 0),
       evaluations: [],
-      steps: emptyColumns(),
+      steps: emptyColumns(backoff !== undefined),
       levels: [],
       monitor: new CollapseMonitor().state(),
+      ...(backoff ? { backoff } : {}),
       time,
     };
     return { state, optimizer: new Optimizer(this.#policy) };
@@ -210,21 +216,23 @@ class Run {
   }
 }
 
-/** Shows a batch to the monitor, and writes down what changes: it only looks on. */
+/** Shows a batch to the monitor, and writes down what changes. */
 function watch(
   monitor: CollapseMonitor,
   levels: LevelChange[],
   batch: number,
   { reward }: StepRecord,
   updates: readonly Update[],
-): void {
-  const { level, signs, changed } = monitor.update({
+): MonitorReport {
+  const report = monitor.update({
     step: batch,
     metrics: updates.map(({ metrics }): Metrics => metrics),
     reward: reward ?? undefined,
     coefficients: updates.at(-1)?.coefficients,
   });
+  const { level, signs, changed } = report;
   if (changed) levels.push({ batch, level, signs: signs.map(({ name }) => name) });
+  return report;
 }
 
 interface Timing {

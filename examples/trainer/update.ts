@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { tfjsObjective } from "../../lib/adapters/tfjs.js";
 import type { Coefficients, CoefficientsInput, Metrics, Objective } from "../../lib/index.js";
+import type { PerceptionBackoff } from "../../lib/monitor/index.js";
 import type { Policy } from "../policy/index.js";
 import { learningRateAt, type RunConfig } from "./config.js";
 import { maskedImages } from "./masking.js";
@@ -27,6 +28,8 @@ export interface Learner {
   /** The policy of the cold start, frozen; only where the objective has a reference KL. */
   readonly reference: Policy | undefined;
   readonly optimizer: Optimizer;
+  /** Only where the config has it. */
+  readonly backoff?: PerceptionBackoff | undefined;
 }
 
 /** One optimiser step on each minibatch of a batch. */
@@ -36,7 +39,7 @@ export function updateOn(learner: Learner, rollouts: Rollouts, batch: number): U
   const learningRate = learningRateAt(config.learningRate, batch, config.batches);
   const { spec } = objective;
   const papo = tfjsObjective(tf, objective);
-  const coefficients = coefficientsAt(config, batch);
+  const coefficients = coefficientsAt(learner, batch);
   const masked = usesMasked(objective, config)
     ? maskedImages(rollouts.problems, config.mask, { seed: config.seed, step: batch })
     : undefined;
@@ -78,9 +81,13 @@ export function updateOn(learner: Learner, rollouts: Rollouts, batch: number): U
 }
 
 /** Coefficients that hold in place of the spec's at a batch. */
-function coefficientsAt({ objective }: RunConfig, batch: number): CoefficientsInput | undefined {
-  const { later } = objective;
-  return later && batch >= later.batch ? later.coefficients : undefined;
+function coefficientsAt(
+  { config, backoff }: Learner,
+  batch: number,
+): CoefficientsInput | undefined {
+  const { later } = config.objective;
+  if (later && batch < later.batch) return undefined;
+  return later || backoff ? { ...later?.coefficients, ...backoff?.coefficients } : undefined;
 }
 
 /** Whether the loss looks at the masked policy: a run of GRPO or DAPO is spared its forward passes. */

@@ -107,14 +107,14 @@ test("the area under a curve is its mean height, wherever it was measured", (t) 
 /** The objective's keys beside the other settings, all by their path. */
 function settings({ config }: PlannedRun): Map<string, unknown> {
   const { objective: given, ...rest } = config;
-  const { preset: id, form, changes, later } = given;
+  const { preset: id, form, changes, later, backoff = false } = given;
   const spec = objective({ ...preset(id, { form }), ...changes }).spec();
   const paths = new Map<string, unknown>();
   const put = (path: string, value: unknown): void => {
     if (typeof value !== "object" || value === null) return void paths.set(path, value);
     for (const [key, inner] of Object.entries(value)) put(path ? `${path}.${key}` : key, inner);
   };
-  put("", { ...rest, ...spec, later });
+  put("", { ...rest, ...spec, later, backoff });
   return paths;
 }
 
@@ -144,10 +144,12 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   "collapse-double-entropy-0.2": { entropyCoef: 0.2, maskedEntropyCoef: 0.2 },
   "collapse-ref-kl": { refKlCoef: 0.01 },
   "collapse-limit": { exactKlLimit: 1 },
+  "collapse-backoff": { backoff: true },
   "constant-policy-entropy": { entropyCoef: 0.05 },
   "constant-policy-entropy-0.2": { entropyCoef: 0.2 },
   "constant-ref-kl": { refKlCoef: 0.01 },
   "constant-limit": { exactKlLimit: 1 },
+  "constant-backoff": { backoff: true },
   "gamma-0.005": { perceptionKlCoef: 0.005 },
   "gamma-0.01": { perceptionKlCoef: 0.01 },
   "gamma-0.04": { perceptionKlCoef: 0.04 },

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import test from "ava";
-import { readTensors, readValue } from "../../examples/trainer/checkpoint.js";
+import { readTensors, readValue, writeTensors } from "../../examples/trainer/checkpoint.js";
 import { type ConfigChanges, checkConfig } from "../../examples/trainer/config.js";
 import {
   configWith,
@@ -19,6 +19,7 @@ import {
   train,
 } from "../../examples/trainer/index.js";
 import { ROOT } from "../structure/files.js";
+import { assertClose } from "../support/close.js";
 
 const folder = mkdtempSync(join(tmpdir(), "papo-trainer-"));
 const coldStartCache = join(folder, "cold-starts");
@@ -77,6 +78,63 @@ test.serial("a run that was aborted and resumed is the one without a break", asy
     ((await readValue(path, "state")) as { monitor: unknown }).monitor;
   t.deepEqual(await monitorOf(broken), await monitorOf(whole));
 });
+
+test.serial(
+  "a run that backs off writes down γ in force, and its state is in the checkpoint",
+  async (t) => {
+    // γ as if there had been alarms before: after half of it, what calm gives back is a little more each time.
+    const [whole, broken] = [join(folder, "whole-backoff"), join(folder, "broken-backoff")];
+    const objective = {
+      changes: { perceptionKlCoef: 0 },
+      later: { batch: 2, coefficients: { perceptionKl: 0.08 } },
+      backoff: true,
+    } as const;
+    const config = tiny({ objective });
+    const halved = async (checkpoint: string, hooks: Parameters<typeof train>[1] = {}) => {
+      await t.throwsAsync(
+        train(config, {
+          coldStartCache,
+          checkpoint,
+          every: 1,
+          onBatch: (batch) => {
+            if (batch === 2) throw new Error("enough");
+          },
+        }),
+        { message: "enough" },
+      );
+      const { weights, reference, first, second } = await readTensors(checkpoint);
+      const values: Record<string, unknown> = {};
+      for (const name of ["version", "config", "updates", "state"]) {
+        values[name] = await readValue(checkpoint, name);
+      }
+      const state = values.state as { backoff: { share: number } };
+      t.is(state.backoff.share, 1);
+      state.backoff.share = 0.5;
+      if (!weights || !reference || !first || !second) throw new Error("no vectors");
+      await writeTensors(checkpoint, { weights, reference, first, second }, values);
+      return train(config, { coldStartCache, checkpoint, ...hooks });
+    };
+    const run = await halved(whole);
+    const controller = new AbortController();
+    const stopped = await halved(broken, {
+      onBatch: (batch) => batch === 3 && controller.abort(),
+      signal: controller.signal,
+    });
+    t.is(stopped, undefined);
+    const resumed = await finished(config, { checkpoint: broken });
+    const grown = 0.04 * 2 ** (1 / 100);
+    assertClose(t, "γ", (resumed.steps.perceptionKlCoef ?? []).map(Number), [0, 0.04, grown, grown ** 2 / 0.04], {
+      rtol: 1e-6,
+      atol: 0,
+    });
+    t.deepEqual(decided(resumed), run && decided(run));
+    const backoffOf = async (path: string) =>
+      ((await readValue(path, "state")) as { backoff: unknown }).backoff;
+    t.deepEqual(await backoffOf(broken), await backoffOf(whole));
+    t.deepEqual(await readTensors(broken), await readTensors(whole));
+    t.false("perceptionKlCoef" in (await finished(tiny({ batches: 1 }))).steps);
+  },
+);
 
 test.serial(
   "a run that died goes on from its last checkpoint; a finished one gives its result again",
@@ -254,6 +312,10 @@ const WRONG: readonly [change: object, message: RegExp][] = [
   [
     { objective: { later: { batch: 3, coefficients: { gamma: 1 } } } },
     /objective.later.coefficients has no field "gamma"; its fields are refKl, perceptionKl,/,
+  ],
+  [
+    { objective: { backoff: false } },
+    /expected objective.backoff to be true or left out, received false/,
   ],
   [{ objective: { later: { batch: 3 } } }, /expected objective.later.coefficients to be an object/],
 ];
