@@ -18,7 +18,7 @@ const OPTIONS = {
   paths: {
     ...Object.fromEntries(Object.entries(DOORS).map(([name, path]) => [name, [join(ROOT, path)]])),
     // The whole of TensorFlow.js is its core, and more.
-    "@tensorflow/tfjs": [join(ROOT, "node_modules/@tensorflow/tfjs-core")],
+    "@tensorflow/tfjs": [join(ROOT, "node_modules/@tensorflow/tfjs-core/dist/index.d.ts")],
   },
 };
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import test from "ava";
 import { JSDOM } from "jsdom";
 import { ARMS, runsOf } from "../../examples/experiment/plan.js";
-import { ABLATIONS, SHOWN_ARMS } from "../../examples/report/arms.js";
+import { ABLATIONS, COLLAPSES, SHOWN_ARMS } from "../../examples/report/arms.js";
 import { courseOf } from "../../examples/report/collapse.js";
 import { signsTable } from "../../examples/report/collapse-tables.js";
 import { differenceCurve } from "../../examples/report/comparison.js";
@@ -213,7 +213,7 @@ test("the page has a plot or a row for every arm, and the paper's numbers beside
   const { document } = new JSDOM(pageOf(laboratoryOf(EVERYTHING))).window;
   const text = document.body.textContent ?? "";
   t.false(/[Nn]ot run/.test(text));
-  t.is(document.querySelectorAll("figure").length, 3 + 3 + 1 + 2 + 7);
+  t.is(document.querySelectorAll("figure").length, 3 + 3 + 1 + 2 + COLLAPSES.length);
   const rows = [...document.querySelectorAll("tr")].map((row) =>
     [...row.children].map((cell) => cell.textContent),
   );

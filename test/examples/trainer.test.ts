@@ -123,10 +123,16 @@ test.serial(
     t.is(stopped, undefined);
     const resumed = await finished(config, { checkpoint: broken });
     const grown = 0.04 * 2 ** (1 / 100);
-    assertClose(t, "γ", (resumed.steps.perceptionKlCoef ?? []).map(Number), [0, 0.04, grown, grown ** 2 / 0.04], {
-      rtol: 1e-6,
-      atol: 0,
-    });
+    assertClose(
+      t,
+      "γ",
+      (resumed.steps.perceptionKlCoef ?? []).map(Number),
+      [0, 0.04, grown, grown ** 2 / 0.04],
+      {
+        rtol: 1e-6,
+        atol: 0,
+      },
+    );
     t.deepEqual(decided(resumed), run && decided(run));
     const backoffOf = async (path: string) =>
       ((await readValue(path, "state")) as { backoff: unknown }).backoff;
