@@ -6,6 +6,7 @@
 
 // Errors, and what is loaded.
 
+export type { AddonProblem, LoadAttempt } from "./addon/attempt.js";
 export { type Info, info, version } from "./addon/info.js";
 export { PapoError, type PapoErrorCode } from "./core/errors.js";
 

@@ -32,11 +32,14 @@ export type AddonProblem =
 
 /** Why a file is not the addon. */
 export interface Objection {
+  /** By kind. */
   readonly problem: AddonProblem;
   /** A clause: `needs glibc 2.38, this system has 2.36`. */
   readonly reason: string;
 }
 
+/** A file that was tried for an addon and not taken, and why. */
 export interface LoadAttempt extends Objection {
+  /** Of the file. */
   readonly path: string;
 }
