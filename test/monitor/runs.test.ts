@@ -1,66 +1,59 @@
-/** The monitor on recorded runs of an earlier version of the example; each file holds the command that made it then. */
-import { readFileSync } from "node:fs";
+/** The monitor on the experiment's own runs: what it saw in time, what it did not see, and whether it cried wolf. */
 import test from "ava";
-import { CollapseMonitor, type MonitorReport } from "../../lib/monitor/index.js";
+import { count, KINDS, type Kind, leads, medianOf, replays } from "./recorded.js";
 
-interface Run {
-  readonly command: string;
-  readonly keys: readonly string[];
-  readonly steps: readonly (readonly number[])[];
-}
+const ALL = replays();
+const of = (kind: Kind) => ALL.filter((run) => run.kind === kind);
+const [STANDS, RUNS_AWAY, CONSTANT] = KINDS.map(of) as [typeof ALL, typeof ALL, typeof ALL];
 
-function reportsOf(name: string): { run: Run; reports: MonitorReport[] } {
-  const text = readFileSync(new URL(`runs/${name}.json`, import.meta.url), "utf8");
-  const run = JSON.parse(text) as Run;
-  const monitor = new CollapseMonitor();
-  const reports = run.steps.map((row, step) => {
-    const record = Object.fromEntries(run.keys.map((key, at) => [key, row[at] as number]));
-    return monitor.update({ step, metrics: record, ...reward(record) });
-  });
-  return { run, reports };
-}
-
-function reward(record: Record<string, number>): { reward?: number } {
-  return record.reward === undefined ? {} : { reward: record.reward };
-}
-
-function meanReward({ steps }: Run, from: number, to: number): number {
-  const rows = steps.slice(from, to);
-  return rows.reduce((sum, row) => sum + (row[0] as number), 0) / rows.length;
-}
-
-const ONSET = 60;
-
-for (const seed of [1, 2, 3]) {
-  test(`collapse of seed ${seed}: the alarm comes within 15 steps of its cause, before the reward falls`, (t) => {
-    const { run, reports } = reportsOf(`collapsed-${seed}`);
-    t.true(meanReward(run, 75, 105) < meanReward(run, 40, 60) - 0.1, "it did collapse");
-    const alarm = reports.findIndex(({ level }) => level === "alarm");
-    t.true(alarm >= ONSET && alarm < ONSET + 15, `alarm at step ${alarm}`);
-    const confirmed = reports.findIndex((report) => report.confirmed);
-    t.true(confirmed > alarm, `reward falls from step ${confirmed}`);
-    t.true(Math.abs(meanReward(run, alarm - 5, alarm) - meanReward(run, 40, 60)) < 0.08);
-    t.is(reports.at(-1)?.level, "alarm");
-  });
-
-  test(`health of seed ${seed}: calm for 300 steps`, (t) => {
-    const { run, reports } = reportsOf(`healthy-${seed}`);
-    t.is(run.steps.length, 300);
-    t.true(meanReward(run, 280, 300) > meanReward(run, 0, 20) + 0.1, "it did learn");
-    t.true(reports.every(({ level }) => level === "calm"));
-  });
-}
-
-test("a collapse from the first step on is an alarm as soon as the warm-up is over", (t) => {
-  const { run, reports } = reportsOf("early-1");
-  t.true(meanReward(run, 60, 100) < 0.1);
-  const alarm = reports.findIndex(({ level }) => level === "alarm");
-  t.true(alarm >= 19 && alarm < 30, `alarm at step ${alarm}`);
+test("there are runs of each kind", (t) => {
+  t.true(STANDS.length >= 40, `${STANDS.length}`);
+  t.true(RUNS_AWAY.length >= 15, `${RUNS_AWAY.length}`);
+  t.true(CONSTANT.length >= 10, `${CONSTANT.length}`);
 });
 
-test("a policy that is broken without the early signs is not seen: at most a warning", (t) => {
-  // γ = 3 with the authors' bounded estimator and a constant masked branch: the reward goes, the perception KL does not.
-  const { run, reports } = reportsOf("broken-1");
-  t.true(meanReward(run, 100, 120) < 0.1);
-  t.true(reports.every(({ level }) => level !== "alarm"));
+test("what was said during a run is what a fresh monitor says to what was written down, give or take a batch", (t) => {
+  // Columns have four digits and tokens are from a mean length: what is at a threshold may be over it a batch sooner.
+  let same = 0;
+  for (const { name, during, after } of ALL) {
+    const levels = (changes: typeof after) => changes.map(({ level }) => level);
+    t.deepEqual(levels(after), levels(during), name);
+    for (const [at, change] of after.entries()) {
+      const other = during[at];
+      t.true(Math.abs(change.batch - (other?.batch ?? Number.NaN)) <= 1, name);
+      if (change.batch === other?.batch) t.deepEqual(change, other, name);
+    }
+    if (JSON.stringify(after) === JSON.stringify(during)) same++;
+  }
+  t.true(same >= 0.9 * ALL.length, `${same} of ${ALL.length} to the batch`);
+});
+
+test("where the perception KL runs away, the alarm comes before the reward falls, in every run", (t) => {
+  for (const { name, alarm, fall } of RUNS_AWAY) {
+    t.true(alarm !== undefined && fall !== undefined && alarm < fall, `${name}: ${alarm}, ${fall}`);
+  }
+  t.true(medianOf(leads(RUNS_AWAY)) >= 5);
+});
+
+test("PAPO-G and PAPO-D raise no alarm, and of all runs whose reward stands at most one in twenty does", (t) => {
+  const main = STANDS.filter(({ arm }) => arm === "papo-g" || arm === "papo-d");
+  t.true(main.length >= 6);
+  t.is(count(main, "alarm"), 0);
+  const alarmed = STANDS.filter(({ alarm }) => alarm !== undefined);
+  t.true(alarmed.length <= STANDS.length / 20, alarmed.map(({ name }) => name).join());
+});
+
+test("a constant masked branch that breaks is not seen before the reward falls, in no run", (t) => {
+  for (const { name, alarm, fall = 0 } of CONSTANT) {
+    t.true(alarm === undefined || alarm >= fall, `${name}: ${alarm}, ${fall}`);
+  }
+});
+
+test("no threshold on one quantity would have seen it: runs whose reward stands go further in each", (t) => {
+  const names = ["perceptionKl", "perceptionKlVariance", "clipFraction", "maskedEntropy"] as const;
+  for (const name of [...names, "entropy"] as const) {
+    const furthest = (runs: typeof ALL) => Math.max(...runs.map(({ factors }) => factors[name]));
+    t.true(furthest(CONSTANT) < furthest(STANDS), name);
+    t.true(furthest(CONSTANT) > 1, name);
+  }
 });
