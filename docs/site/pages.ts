@@ -31,6 +31,7 @@ export const PAGES: Readonly<Record<string, readonly string[]>> = {
     "docs/benchmarks.md",
     "native/math/README.md",
     "bench/results/README.md",
+    "bench/results/experiments/README.md",
     "CHANGELOG.md",
   ],
   Rooms: [

@@ -40,7 +40,8 @@ export function findingsOf(laboratory: Laboratory): Finding[] {
 export function verdictOf(estimate: Estimate, expected: Comparison["expected"]): Verdict {
   if (estimate.count < 2) return "missing";
   const sign = signOf(estimate);
-  if (sign === "none") return expected === "none" ? "agrees" : "unclear";
+  // An interval that holds 0 does not show that there is none either.
+  if (sign === "none") return "unclear";
   if (expected === undefined) return "beyond";
   return sign === expected ? "agrees" : "differs";
 }
