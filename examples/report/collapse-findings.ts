@@ -69,7 +69,9 @@ export function collapseFindings(laboratory: Laboratory): Finding[] {
     ...CLAIMS.map((claim) => held(laboratory, claim)),
     delayed(laboratory),
     forewarned(laboratory),
-    bounded(laboratory),
+    ours(laboratory, "Does a bound of 1 nat on the KL prevent the collapse?", "collapse-limit"),
+    ours(laboratory, "Does a γ that backs off at the alarm prevent it?", "collapse-backoff"),
+    ours(laboratory, "And with a constant masked branch?", "constant-backoff"),
     undisturbed(laboratory),
   ];
 }
@@ -159,14 +161,13 @@ function undisturbed(laboratory: Laboratory): Finding {
   return { claim, source: "", verdict: "beyond", here };
 }
 
-/** The bound is ours. */
-function bounded(laboratory: Laboratory): Finding {
-  const claim = "Does a bound of 1 nat on the KL prevent the collapse?";
-  const courses = [...coursesOf(laboratory, "collapse-limit").values()];
+/** What the paper does not have: a bound, a schedule. */
+function ours(laboratory: Laboratory, claim: string, arm: string): Finding {
+  const courses = [...coursesOf(laboratory, arm).values()];
   if (courses.length === 0) {
-    return { claim, source: "", verdict: "missing", here: "not run: collapse-limit" };
+    return { claim, source: "", verdict: "missing", here: `not run: ${arm}` };
   }
   const fallen = courses.filter(({ fall }) => fall !== undefined).length;
-  const here = `collapse-limit: the reward fell in ${fallen} of ${plural(courses.length, "run")}`;
+  const here = `${arm}: the reward fell in ${fallen} of ${plural(courses.length, "run")}`;
   return { claim, source: "", verdict: "beyond", here };
 }
