@@ -12,8 +12,8 @@ const MEASURED = [
   "clipFraction",
   "entropy",
   "maskedEntropy",
-] as const satisfies readonly StepKey[];
-type MeasuredName = (typeof MEASURED)[number];
+] as const;
+type MeasuredName = (typeof MEASURED)[number] & StepKey;
 
 /** What a run is to the monitor. */
 export const KINDS = ["stands", "runs away", "constant branch falls", "backs off"] as const;
@@ -35,7 +35,7 @@ export interface Replay {
   readonly factors: Readonly<Record<MeasuredName, number>>;
 }
 
-export const RESULTS = new URL("../../bench/results/experiments", import.meta.url).pathname;
+export const RESULTS: string = new URL("../../bench/results/experiments", import.meta.url).pathname;
 
 /** Every run that has a perception KL to watch: without one there cannot be two signs. */
 export function replays(folder: string = RESULTS): Replay[] {
