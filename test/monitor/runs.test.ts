@@ -12,20 +12,20 @@ test("there are runs of each kind", (t) => {
   t.true(CONSTANT.length >= 10, `${CONSTANT.length}`);
 });
 
-test("what was said during a run is what a fresh monitor says to what was written down, give or take a batch", (t) => {
-  // Columns have four digits and tokens are from a mean length: what is at a threshold may be over it a batch sooner.
+test("a fresh monitor raises the alarms of the run from what was written down, and says the same in nine of ten", (t) => {
+  // Columns have four digits and tokens are from a mean length, so that a warning of clips may come, go or move.
   let same = 0;
   for (const { name, during, after } of ALL) {
-    const levels = (changes: typeof after) => changes.map(({ level }) => level);
-    t.deepEqual(levels(after), levels(during), name);
-    for (const [at, change] of after.entries()) {
-      const other = during[at];
-      t.true(Math.abs(change.batch - (other?.batch ?? Number.NaN)) <= 1, name);
-      if (change.batch === other?.batch) t.deepEqual(change, other, name);
+    const alarms = (changes: typeof after) => changes.filter(({ level }) => level === "alarm");
+    const [replayed, said] = [alarms(after), alarms(during)];
+    t.is(replayed.length, said.length, name);
+    for (const [at, { batch, signs }] of replayed.entries()) {
+      t.true(Math.abs(batch - (said[at]?.batch ?? Number.NaN)) <= 1, name);
+      t.deepEqual(signs, said[at]?.signs, name);
     }
     if (JSON.stringify(after) === JSON.stringify(during)) same++;
   }
-  t.true(same >= 0.9 * ALL.length, `${same} of ${ALL.length} to the batch`);
+  t.true(same >= 0.9 * ALL.length, `${same} of ${ALL.length}`);
 });
 
 test("where the perception KL runs away, the alarm comes before the reward falls, in every run", (t) => {
