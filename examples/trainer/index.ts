@@ -1,5 +1,5 @@
 /** The trainer: a config in, a result out. */
-export { type ConfigChanges, configWith, DEFAULT_CONFIG, type RunConfig } from "./config.js";
+export { configWith, DEFAULT_CONFIG, type RunConfig } from "./config.js";
 export type { Accuracy, Evaluation } from "./evaluation.js";
 export type { LevelChange } from "./run-state.js";
 export type { StepColumns, StepKey, StepRecord } from "./steps.js";

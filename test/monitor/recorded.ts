@@ -1,8 +1,9 @@
-/** `npx tsx test/monitor/recorded.ts [folder]`: a fresh monitor over the columns of the experiment's runs, as tables. */
+/** `npx tsx test/monitor/recorded.ts [--write]`: a fresh monitor over the columns of the experiment's runs, as tables. */
+import { readFileSync, writeFileSync } from "node:fs";
 import { courseOf } from "../../examples/report/collapse.js";
 import { readLaboratory } from "../../examples/report/runs.js";
 import type { LevelChange, RunResult, StepKey } from "../../examples/trainer/index.js";
-import { CollapseMonitor, type MonitorState, type SignName } from "../../lib/monitor/index.js";
+import { CollapseMonitor, type MonitorState } from "../../lib/monitor/index.js";
 import { trackRule } from "../../lib/monitor/signs.js";
 import { presentOf } from "../../lib/monitor/track.js";
 
@@ -35,11 +36,11 @@ export interface Replay {
   readonly factors: Readonly<Record<MeasuredName, number>>;
 }
 
-export const RESULTS: string = new URL("../../bench/results/experiments", import.meta.url).pathname;
+const RESULTS: string = new URL("../../bench/results/experiments", import.meta.url).pathname;
 
 /** Every run that has a perception KL to watch: without one there cannot be two signs. */
-export function replays(folder: string = RESULTS): Replay[] {
-  return [...readLaboratory(folder).arms].flatMap(([arm, runs]) =>
+export function replays(): Replay[] {
+  return [...readLaboratory(RESULTS).arms].flatMap(([arm, runs]) =>
     [...runs.values()]
       .filter(({ steps }) => steps.perceptionKl.some((value) => value !== null))
       .map((run) => replay(arm, run)),
@@ -93,10 +94,15 @@ function tokensOf({ config, steps }: RunResult, at: number): number {
   return Math.round((steps.responseLength[at] ?? 0) * groups * config.group);
 }
 
-function metricsOf({ steps }: RunResult, at: number): Partial<Record<MeasuredName, number>> {
+/** Columns have four digits; clips, which are counted, come back in full where the tokens are exact. */
+function metricsOf(run: RunResult, at: number): Partial<Record<MeasuredName, number>> {
+  const { steps } = run;
+  const tokens = tokensOf(run, at);
   const present = MEASURED.flatMap((name) => {
     const value = steps[name][at];
-    return value === null || value === undefined ? [] : [[name, value] as const];
+    if (value === null || value === undefined) return [];
+    const counted = name === "clipFraction" && !run.config.dynamicSampling;
+    return [[name, counted ? Math.round(value * tokens) / tokens : value] as const];
   });
   return Object.fromEntries(present);
 }
@@ -125,43 +131,77 @@ export function medianOf(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
-function signsOf(runs: readonly Replay[]): string {
-  const names = new Set<SignName>();
-  for (const { after } of runs) {
-    for (const name of after.find(({ level }) => level === "alarm")?.signs ?? []) names.add(name);
-  }
-  return [...names].join(", ");
-}
+const TITLES: Readonly<Record<Kind, string>> = {
+  stands: "reward does not fall",
+  "runs away": "masked branch differentiable, reward falls",
+  "constant branch falls": "masked branch constant, reward falls",
+  "backs off": "γ backs off at the alarm",
+};
 
-function print(all: readonly Replay[]): void {
-  const row = (...cells: readonly (string | number)[]) => console.log(`| ${cells.join(" | ")} |`);
+/** The tables of docs/monitor.md. */
+export function sectionOf(all: readonly Replay[]): string {
+  const row = (...cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
   const kinds = KINDS.filter((kind) => all.some((run) => run.kind === kind));
-  row("runs", "number", "batches", "alarms", "before the fall", "lead", "warnings per 1000", "of");
-  for (const kind of kinds) {
+  const counts = kinds.map((kind) => {
     const runs = all.filter((run) => run.kind === kind);
     const batches = runs.reduce((sum, run) => sum + run.batches, 0);
+    const fallen = runs.filter(({ fall }) => fall !== undefined).length;
     const ahead = leads(runs);
     const early = ahead.filter((lead) => lead > 0).length;
     const lead = ahead.length ? `${medianOf(ahead)} (${ahead[0]} … ${ahead.at(-1)})` : "";
     const warnings = ((1000 * count(runs, "warning")) / batches).toFixed(1);
-    const alarms = count(runs, "alarm");
-    row(kind, runs.length, batches, alarms, early, lead, warnings, signsOf(runs));
-  }
-  console.log("\nlargest factor over the baseline, up to the fall: median (largest) of the runs");
-  row("", ...kinds);
-  for (const name of MEASURED) {
+    const alarms = runs.filter(({ alarm }) => alarm !== undefined).length;
+    return row(TITLES[kind], runs.length, batches, alarms, fallen, early, lead, warnings);
+  });
+  const factors = MEASURED.map((name) => {
     const cells = kinds.map((kind) => {
-      const factors = all.filter((run) => run.kind === kind).map((run) => run.factors[name]);
-      return `${medianOf(factors).toFixed(2)} (${Math.max(...factors).toFixed(2)})`;
+      const own = all.filter((run) => run.kind === kind).map((run) => run.factors[name]);
+      return `${medianOf(own).toFixed(2)} (${Math.max(...own).toFixed(2)})`;
     });
-    row(name, ...cells);
-  }
-  console.log("\nruns of which the replay says something else than the run did:");
-  for (const { name, during, after } of all) {
-    if (JSON.stringify(during) !== JSON.stringify(after)) {
-      console.log(`${name}: ${JSON.stringify(during)}; replayed ${JSON.stringify(after)}`);
-    }
-  }
+    return row(`\`${name}\``, ...cells);
+  });
+  const standing = all.filter(({ kind, alarm }) => kind === "stands" && alarm !== undefined);
+  const names = standing.map(({ name, alarm }) => `${name} (batch ${alarm})`).join("; ");
+  return [
+    row(
+      "runs",
+      "number",
+      "batches",
+      "alarm",
+      "reward falls",
+      "alarm first",
+      "lead",
+      "warnings per 1000",
+    ),
+    `|---${"|---:".repeat(7)}|`,
+    ...counts,
+    "",
+    `Alarms where the reward does not fall: ${names || "none"}.`,
+    "",
+    "Largest present value over its baseline, up to the fall: median (largest) of the runs.",
+    "",
+    row("", ...kinds.map((kind) => TITLES[kind])),
+    `|---${"|---:".repeat(kinds.length)}|`,
+    ...factors,
+  ].join("\n");
 }
 
-if (process.argv[1]?.endsWith("recorded.ts")) print(replays(process.argv[2]));
+const [BEGIN, END] = ["<!-- recorded -->\n\n", "\n\n<!-- /recorded -->"];
+const PAGE = new URL("../../docs/monitor.md", import.meta.url).pathname;
+
+/** What docs/monitor.md has. */
+export function sectionThere(): string {
+  const text = readFileSync(PAGE, "utf8");
+  return text.slice(text.indexOf(BEGIN) + BEGIN.length, text.indexOf(END));
+}
+
+if (process.argv[1]?.endsWith("recorded.ts")) {
+  const section = sectionOf(replays());
+  console.log(section);
+  const text = readFileSync(PAGE, "utf8");
+  if (process.argv[2] === "--write")
+    writeFileSync(
+      PAGE,
+      text.replace(BEGIN + sectionThere() + END, () => BEGIN + section + END),
+    );
+}
