@@ -72,6 +72,8 @@ export async function siteApplication(out: string): Promise<Application> {
     excludeInternal: true,
     excludeExternals: true,
     excludeReferences: true,
+    // Links to sources need a remote, which a checkout may not have; the pages are the same in all of them.
+    disableSources: true,
     intentionallyNotExported: NAMELESS,
     treatWarningsAsErrors: true,
     treatValidationWarningsAsErrors: true,
