@@ -63,14 +63,14 @@ test("types come first in every export", (t) => {
 
 test("the tarball holds what the manifest names and what a build needs, and no tests", (t) => {
   const arguments_ = ["pack", "--dry-run", "--json", "--ignore-scripts"];
-  const [pack] = JSON.parse(
-    execFileSync("npm", arguments_, {
-      cwd: ROOT,
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    }),
-  ) as [{ files: { path: string }[] }];
-  const paths = new Set(pack.files.map(({ path }) => path));
+  const output = execFileSync("npm", arguments_, {
+    cwd: ROOT,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  // npm 11 prints a list, npm 12 an object by the packages' names.
+  const [pack] = Object.values(JSON.parse(output) as Record<string, { files: { path: string }[] }>);
+  const paths = new Set(pack?.files.map(({ path }) => path));
   const named = [
     ...Object.values(manifest.bin),
     ...Object.values(manifest.exports).flatMap((entry) =>
