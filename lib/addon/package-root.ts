@@ -12,8 +12,9 @@ interface Manifest {
 /** This file; a bundler that writes CommonJS leaves `import.meta` empty. */
 const HERE: string = import.meta.url ?? pathToFileURL(__filename).href;
 
-/** Loads CommonJS modules and addons. */
-export const requireHere: NodeJS.Require = createRequire(HERE);
+/** Loads CommonJS modules and addons; said here, so that no declaration speaks of Node's types. */
+export const requireHere: { (path: string): unknown; resolve(name: string): string } =
+  createRequire(HERE);
 
 /**
  * The package's root: this file lies two levels below it, in `lib/` as in `dist/`. In a bundle it lies elsewhere, and

@@ -10,10 +10,15 @@ export type DType = (typeof DTYPES)[number];
 /** What logits may be. */
 export type LogitsDType = "float32" | "float16" | "bfloat16";
 
+/** `Float16Array` where the reader's compiler knows it (its library "esnext.float16"), and nothing where it does not. */
+export type Float16ArrayIfKnown = typeof globalThis extends { Float16Array: { prototype: infer A } }
+  ? A
+  : never;
+
 /** The typed array that carries each dtype; `float16` is a `Float16Array` where the runtime has one. */
 export interface DTypeArrays {
   float32: Float32Array;
-  float16: Uint16Array | Float16Array;
+  float16: Uint16Array | Float16ArrayIfKnown;
   bfloat16: Uint16Array;
   float64: Float64Array;
   int32: Int32Array;
@@ -24,8 +29,8 @@ export type ArrayOf<D extends DType> = DTypeArrays[D];
 export type TensorArray = DTypeArrays[DType];
 
 /** The runtime's own Float16Array constructor, if it has one (Node 24 and later). */
-export const Float16ArrayConstructor: Float16ArrayConstructor | undefined = (
-  globalThis as { Float16Array?: Float16ArrayConstructor }
+export const Float16ArrayConstructor: ArrayConstructor<Float16ArrayIfKnown> | undefined = (
+  globalThis as { Float16Array?: ArrayConstructor<Float16ArrayIfKnown> }
 ).Float16Array;
 
 /** Throws ERR_DTYPE for what is not the name of one. */
@@ -106,12 +111,13 @@ export function arrayOver<D extends DType>(
   return new (arrayConstructor(dtype))(buffer, 0, length) as ArrayOf<D>;
 }
 
-interface ArrayConstructor {
-  new (length: number): TensorArray;
-  new (buffer: ArrayBuffer, byteOffset: number, length: number): TensorArray;
+interface ArrayConstructor<A> {
+  new (length: number): A;
+  new (values: readonly number[]): A;
+  new (buffer: ArrayBuffer, byteOffset: number, length: number): A;
 }
 
-function arrayConstructor(dtype: DType): ArrayConstructor {
+function arrayConstructor(dtype: DType): ArrayConstructor<TensorArray> {
   switch (dtype) {
     case "float32":
       return Float32Array;

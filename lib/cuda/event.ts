@@ -1,4 +1,5 @@
 /** Events: marks in the order in which a device works, with the time at which it passed them. */
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { NativeEvent } from "../addon/binding.js";
 import { binding } from "../addon/load.js";
 import { callNative, callNativeAsync } from "../addon/native-error.js";

@@ -1,4 +1,5 @@
 /** Streams: the order in which a device works. */
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { NativeStream } from "../addon/binding.js";
 import { binding } from "../addon/load.js";
 import { callNative, callNativeAsync } from "../addon/native-error.js";

@@ -1,4 +1,5 @@
 /** A safetensors file being written: sizes first, rows in any order, and a complete file or none in the end. */
+/// <reference lib="esnext.disposable" preserve="true" />
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { type FileHandle, open, realpath, rename, stat, unlink } from "node:fs/promises";

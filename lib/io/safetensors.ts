@@ -1,4 +1,5 @@
 /** A safetensors file opened for reading: the header at once, any rows of any tensor later. */
+/// <reference lib="esnext.disposable" preserve="true" />
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { endianness } from "node:os";
 import { checkText } from "../core/arguments.js";

@@ -1,7 +1,7 @@
 /** Makes tensors: over the caller's array, of zeros, of one number. */
 import { arrayLength, numbersOf, readOptions } from "../core/arguments.js";
 import type { Device } from "../core/device.js";
-import type { DType, TensorArray } from "../core/dtype.js";
+import type { DType, Float16ArrayIfKnown, TensorArray } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { checkShape, type Shape } from "../core/shape.js";
 import { freshTensor } from "./fresh.js";
@@ -49,11 +49,11 @@ export function tensor<D extends "float16" | "bfloat16", const S extends Shape =
   options: TensorOptions<D, S> & { readonly dtype: D },
 ): Tensor<D, S["length"]>;
 export function tensor<const S extends Shape = Line>(
-  data: Uint16Array | Float16Array,
+  data: Uint16Array | Float16ArrayIfKnown,
   options: TensorOptions<"float16", S> & { readonly dtype: "float16" },
 ): Tensor<"float16", S["length"]>;
 export function tensor<const S extends Shape = Line>(
-  data: Float16Array,
+  data: Float16ArrayIfKnown,
   options?: TensorOptions<"float16", S>,
 ): Tensor<"float16", S["length"]>;
 export function tensor<D extends DType = "float32", const S extends Shape = Line>(

@@ -4,6 +4,7 @@ import {
   type ArrayOf,
   allocate,
   Float16ArrayConstructor,
+  type Float16ArrayIfKnown,
   type TensorArray,
 } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
@@ -25,7 +26,7 @@ type Wide = Float32Array | Float64Array | readonly number[];
  * Values as float16, in a `Float16Array` where the runtime has one and as bits in a `Uint16Array` elsewhere.
  * Like the other conversions it throws ERR_DTYPE or ERR_ARGUMENT for arrays that hold something else.
  */
-export function toFloat16(values: Wide): Uint16Array | Float16Array {
+export function toFloat16(values: Wide): Uint16Array | Float16ArrayIfKnown {
   if (Float16ArrayConstructor === undefined) return toFloat16Bits(values);
   return copy(wide("toFloat16", values), "float16");
 }
@@ -36,7 +37,7 @@ export function toFloat16Bits(values: Wide): Uint16Array {
 }
 
 /** Exact float32 values of float16 data. */
-export function fromFloat16(data: Uint16Array | Float16Array): Float32Array {
+export function fromFloat16(data: Uint16Array | Float16ArrayIfKnown): Float32Array {
   checkClass("fromFloat16", "data to be a", data, ["Uint16Array", "Float16Array"]);
   if (typedArrayClass(data) === "Uint16Array") return fromBits(data as Uint16Array, FLOAT16);
   return copy(data, "float32");

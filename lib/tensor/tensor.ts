@@ -1,4 +1,5 @@
 /** The tensor: typed memory with a shape, on the host or a device, and the two fields autograd keeps on it. */
+/// <reference lib="esnext.disposable" preserve="true" />
 import { checkText, readOptions } from "../core/arguments.js";
 import { type Device, parseDevice } from "../core/device.js";
 import {
