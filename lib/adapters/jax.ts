@@ -46,7 +46,7 @@ export interface Jax<A extends JaxArray> {
   /** How gradients become arrays of jax-js. */
   readonly numpy: {
     /** A new array over a copy of the numbers. */
-    array(values: Float32Array<ArrayBuffer>, options: { shape: number[] }): A;
+    array(values: Float32Array, options: { shape: number[] }): A;
     /** A new array of zeros. */
     zeros(shape: number[]): A;
   };
