@@ -39,6 +39,9 @@ export interface JaxArray extends FrameworkArray {
   dispose(): void;
 }
 
+/** A `Float32Array` over memory of its own, in words that compilers before TypeScript 5.7 understand too. */
+type FreshFloat32Array = ReturnType<Float32ArrayConstructor["of"]>;
+
 /** What is used of jax-js: `import * as jax from "@jax-js/jax"`, 0.1.25 or later. */
 export interface Jax<A extends JaxArray> {
   /** Forward pass and its way back, as `jax.vjp`. */
@@ -46,7 +49,7 @@ export interface Jax<A extends JaxArray> {
   /** How gradients become arrays of jax-js. */
   readonly numpy: {
     /** A new array over a copy of the numbers. */
-    array(values: Float32Array, options: { shape: number[] }): A;
+    array(values: FreshFloat32Array, options: { shape: number[] }): A;
     /** A new array of zeros. */
     zeros(shape: number[]): A;
   };
