@@ -9,6 +9,7 @@ import { ElfFile, type ElfLinks } from "../../lib/addon/elf.js";
 import { libcOfNeeds, libcOfProcess } from "../../lib/addon/libc.js";
 import { tryAddon } from "../../lib/addon/load.js";
 import { PACKAGE_ROOT, version } from "../../lib/addon/package-root.js";
+import { addonOf, holdsKernels, TARGETS } from "../../packaging/targets.js";
 
 const FOLDER = join(PACKAGE_ROOT, "prebuilds");
 
@@ -18,8 +19,8 @@ const FOLDER = join(PACKAGE_ROOT, "prebuilds");
  */
 const FLOORS = { GLIBC: "2.34", GLIBCXX: "3.4.22", CXXABI: "1.3.9", GCC: "3.0" } as const;
 
-/** Kernels for five generations of GPUs are most of it. */
-const MOST_BYTES = 5_000_000;
+/** Kernels for five generations of GPUs, and CUDA's runtime, are most of it where they are in. */
+const MOST_BYTES = { cuda: 5_000_000, cpu: 2_500_000 } as const;
 
 /** What is on every system of that kind; anything else a user would have to install. */
 const LIBRARIES =
@@ -27,19 +28,25 @@ const LIBRARIES =
 
 const names = existsSync(FOLDER) ? readdirSync(FOLDER, { recursive: true, encoding: "utf8" }) : [];
 const binaries = names.filter((name) => name.endsWith(".node")).sort();
-/** Platforms whose binaries must be there, as `linux-x64,linux-arm64`: a release says so. */
+/** Targets whose binaries must be there, with CUDA kernels or not, as `linux-x64+cuda,linux-arm64`: a release says so. */
 const REQUIRED = (process.env.PAPO_REQUIRE_PREBUILDS ?? "")
   .split(",")
   .filter((name) => name !== "");
 
-test("the platforms that a release asks for are there", (t) => {
+test("the targets that a release asks for are there, with the kernels that it asks for", (t) => {
   if (REQUIRED.length === 0) t.log("PAPO_REQUIRE_PREBUILDS names none");
-  const there = new Set(binaries.map((name) => name.split(/[/\\]/)[0]));
-  t.deepEqual(
-    REQUIRED.filter((name) => !there.has(name)),
-    [],
-  );
+  t.deepEqual(REQUIRED.flatMap(lackOf), []);
 });
+
+/** Why a target, `linux-x64+cuda`, is not served. */
+function lackOf(name: string): string[] {
+  const [target = "", kernels] = name.split("+");
+  if (!TARGETS[target] || (kernels ?? "cuda") !== "cuda") return [`${name} is no target`];
+  const path = addonOf(TARGETS[target]);
+  if (!existsSync(join(PACKAGE_ROOT, path))) return [`${name}: no ${path}`];
+  if (kernels && !holdsKernels(join(PACKAGE_ROOT, path))) return [`${path} has no CUDA kernels`];
+  return [];
+}
 
 if (binaries.length === 0) {
   test.skip("a prebuilt addon keeps its promises (none here: npm run build:prebuilds)", () =>
@@ -48,25 +55,30 @@ if (binaries.length === 0) {
 
 for (const name of binaries) {
   const path = join(FOLDER, name);
-  const [folder = "", file = ""] = name.split(/[/\\]/);
+  const [folder = ""] = name.split(/[/\\]/);
   const [platform = "", processor = ""] = folder.split("-");
 
   test(`${name} lies where the loader looks, and is what its folder says`, (t) => {
-    t.regex(name, /^(linux|darwin|win32)-(x64|arm64)[/\\]papo(\.glibc|\.musl)?\.node$/);
+    const known = Object.values(TARGETS).map(addonOf);
+    t.true(known.includes(`prebuilds/${name.replaceAll("\\", "/")}`), "a target's (packaging)");
     t.is(objectionToFile(path, platform, processor), undefined);
   });
 
   test(`${name} is small enough`, (t) => {
     const { size } = statSync(path);
-    t.log(`${size} bytes, at most ${MOST_BYTES}`);
-    t.true(size <= MOST_BYTES, `${size} bytes`);
+    const [what, most] = holdsKernels(path)
+      ? ["with CUDA kernels", MOST_BYTES.cuda]
+      : ["without CUDA kernels", MOST_BYTES.cpu];
+    t.log(`${size} bytes, at most ${most} ${what}`);
+    t.true(size <= most, `${size} bytes`);
   });
 
-  if (platform === "linux") testLinux(name, path, file);
+  if (platform === "linux") testLinux(name, path);
 }
 
-function testLinux(name: string, path: string, file: string): void {
+function testLinux(name: string, path: string): void {
   const links = linksOf(path);
+  const [folder, file = ""] = name.split("/");
 
   test(`${name} needs no newer system than it promises`, (t) => {
     for (const [family, floor] of Object.entries(FLOORS)) {
@@ -91,13 +103,14 @@ function testLinux(name: string, path: string, file: string): void {
     t.false(sectionTypes(path).length === 0, "the reader found the sections");
   });
 
-  const fits = name.startsWith(PLATFORM) && libcOfNeeds(links.needed) === libcOfProcess();
+  const fits = folder === PLATFORM && libcOfNeeds(links.needed) === libcOfProcess();
   (fits ? test : test.skip)(`${name} loads, and is of this version`, (t: ExecutionContext) => {
     const result = tryAddon(path, version);
     t.false("problem" in result, JSON.stringify(result));
     if ("problem" in result) return;
     t.is(result.version, version);
     t.is(result.info().version, version);
+    t.is(result.info().cuda.built, holdsKernels(path), "and knows whether it holds kernels");
   });
 }
 
