@@ -58,6 +58,12 @@ export interface SafetensorsInfo<D extends SafetensorsDType = SafetensorsDType> 
 /** The format's own limit of the header, in bytes. */
 export const MAX_HEADER_BYTES = 100_000_000;
 
+/** Beyond this many tensors, or words of metadata, a header is no model's, and its names would take gigabytes. */
+export const MAX_NAMES: number = 2 ** 20;
+
+/** Dimensions of a tensor: as many as an array of numpy has at most. */
+export const MAX_DIMENSIONS = 64;
+
 /** Bytes before the header: its length. */
 export const LENGTH_BYTES = 8;
 
@@ -70,6 +76,17 @@ export const DTYPE_NAMES: string = Object.keys(DTYPES).join(", ");
 
 export function bytesPerElement(dtype: SafetensorsDType): number {
   return DTYPES[dtype].bytes;
+}
+
+/** Elements of a tensor; NaN where their count, or a part of the product, is 2^53 or more. */
+export function elementsOf(shape: Shape): number {
+  let elements = 1;
+  for (const size of shape) {
+    elements *= size;
+    // Not only at the end: a 0 that follows would hide it.
+    if (!Number.isSafeInteger(elements)) return Number.NaN;
+  }
+  return elements;
 }
 
 /** Rows and columns of a tensor: the last dimension is the columns where there are two or more dimensions. */

@@ -4,6 +4,7 @@ import { type FileHandle, open, stat } from "node:fs/promises";
 import { endianness } from "node:os";
 import { checkText } from "../core/arguments.js";
 import { describe, expected, PapoError } from "../core/errors.js";
+import { parseHeader, type SafetensorsHeader } from "./header-reader.js";
 import {
   allocateArray,
   bytesOf,
@@ -17,7 +18,6 @@ import {
   show,
   WHERE,
 } from "./safetensors-format.js";
-import { parseHeader, type SafetensorsHeader } from "./safetensors-header.js";
 
 /** Bytes of one read call; the system's own limit is 2 GiB. */
 const READ_BYTES = 2 ** 30;

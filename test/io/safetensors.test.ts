@@ -200,7 +200,7 @@ for (const [what, path, message] of [
   [
     "a tensor that is not an object",
     safetensors({ x: [1] }),
-    /tensor "x" to be an object, received an array of 1/,
+    /tensor "x" to be an object, received \[1\]$/,
   ],
   [
     "metadata that is not an object",
@@ -225,7 +225,7 @@ for (const [what, path, message] of [
   [
     "a shape with a fraction",
     safetensors({ x: { ...U8(0, 1), shape: [0.5] } }, 1),
-    /the shape of tensor "x" to be non-negative integers, received \[0.5\]/,
+    /the shape of tensor "x" to be non-negative integers, at most 64, received \[0.5\]$/,
   ],
   [
     "a negative size",
