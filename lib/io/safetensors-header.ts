@@ -95,9 +95,9 @@ function checkEntry(name: string, entry: SafetensorsEntry): SafetensorsEntry {
     const what = `the dtype of ${show(name)} to be one of ${DTYPE_NAMES}`;
     throw expected("ERR_DTYPE", WHERE, what, describe(dtype));
   }
-  const what = `the shape of ${show(name)} to be non-negative integers, at most ${MAX_DIMENSIONS}`;
+  const what = `the shape of ${show(name)} to be non-negative integers`;
   if (!Array.isArray(shape) || shape.length > MAX_DIMENSIONS) {
-    throw expected("ERR_SHAPE", WHERE, what, describe(shape));
+    throw expected("ERR_SHAPE", WHERE, `${what}, at most ${MAX_DIMENSIONS}`, describe(shape));
   }
   const sizes = Array.from({ length: shape.length }, (_, i): number => {
     const size: unknown = shape[i];
