@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { isMainThread } from "node:worker_threads";
 import { describe, expected, PapoError, type PapoErrorCode } from "../core/errors.js";
+import { printable } from "../core/printable.js";
 import { advise } from "./advice.js";
 import type { LoadAttempt, Objection } from "./attempt.js";
 import { objectionToFile } from "./binary-file.js";
@@ -26,7 +27,7 @@ export class AddonError extends PapoError {
   constructor(attempts: readonly LoadAttempt[], advice: readonly string[]) {
     const lines = [
       `[load] expected a native addon for ${PLATFORM}, received none that loads:`,
-      ...attempts.map(({ path, reason }) => `  ${path}: ${reason}`),
+      ...attempts.map(({ path, reason }) => printable(`  ${path}: ${reason}`)),
       ...advice,
     ];
     super("ERR_UNSUPPORTED", lines.join("\n"));
@@ -151,8 +152,7 @@ function objectionToExports(exports: unknown, version: string | undefined): Obje
 
 function warnOf({ path, attempts }: LoadedAddon): void {
   for (const failure of failuresIn(attempts)) {
-    process.emitWarning(`papo loads ${path}, since ${failure.path} fails: ${failure.reason}`, {
-      code: "PAPO_ADDON_PASSED_OVER",
-    });
+    const text = `papo loads ${path}, since ${failure.path} fails: ${failure.reason}`;
+    process.emitWarning(printable(text), { code: "PAPO_ADDON_PASSED_OVER" });
   }
 }

@@ -40,7 +40,8 @@ export function writeFileReport(terminal: Terminal, report: FileReport, quiet: b
   const { stdout } = terminal;
   const title = shown(terminal, stdout, { text: report.file, style: "bold" });
   const shape = report.shape.join(", ");
-  stdout.write(`${title}  ${report.dtype} [${shape}], objective: ${report.chosen.words}\n`);
+  const words = shown(terminal, stdout, `objective: ${report.chosen.words}`);
+  stdout.write(`${title}  ${report.dtype} [${shape}], ${words}\n`);
   const quantities = report.quantities.filter(({ holds }) => !quiet || !holds);
   const heading = ["quantity", "largest error", "allowed", ""];
   writeTable(

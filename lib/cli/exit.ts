@@ -1,5 +1,6 @@
 /** How a command ends: its exit codes, and any error as one sentence with one of them. */
 import { CommanderError } from "commander";
+import { printable } from "../core/printable.js";
 import { PapoError, type PapoErrorCode } from "../index.js";
 
 /** Stable: scripts may branch on them. */
@@ -75,14 +76,15 @@ export function failureOf(error: unknown, signal?: AbortSignal): Failure {
     const { message, ...rest } = failureOf(error.cause);
     // What the library calls by its option is called by its tensor in a file; result files name themselves.
     if (rest.file !== undefined) return { message, ...rest };
-    return { ...rest, message: `${error.file}: ${inFileNames(message)}`, file: error.file };
+    const named = `${printable(error.file)}: ${inFileNames(message)}`;
+    return { ...rest, message: named, file: error.file };
   }
   if (error instanceof CommanderError) {
     const message = sentenceOf(error.message.replace(/^error: /, ""));
     return { code: "ERR_USAGE", message, exitCode: EXIT.usage };
   }
   if (error instanceof UsageError) {
-    return { code: "ERR_USAGE", message: error.message, exitCode: EXIT.usage };
+    return { code: "ERR_USAGE", message: printable(error.message), exitCode: EXIT.usage };
   }
   if (!(error instanceof PapoError)) {
     const message = `internal error, please report it: ${sentenceOf(String(error))}`;
@@ -102,12 +104,10 @@ export function failureOf(error: unknown, signal?: AbortSignal): Failure {
   };
 }
 
-/** Without the `[where]` of the library, and without control characters: a broken file's bytes may be quoted in it. */
+/** Without the `[where]` of the library, in one line: what somebody said, or a broken file has, may be quoted in it. */
 function sentenceOf(message: string): string {
-  return message
-    .replace(/^\[(?:[\s\S]*?\](?= expected )|[^\]]*\]) /, "")
-    .replaceAll(/\p{Cc}+/gu, " ")
-    .trimEnd();
+  const sentence = message.replace(/^\[(?:[\s\S]*?\](?= expected )|[^\]]*\]) /, "");
+  return printable(sentence.trimEnd().replaceAll(/[\n\r\t]+/g, " "));
 }
 
 function inFileNames(message: string): string {

@@ -1,5 +1,6 @@
 /** What a command writes to: two streams, colours where they are wanted, aligned tables, numbers, JSON. */
 import { styleText } from "node:util";
+import { printable, printableLines } from "../core/printable.js";
 
 export interface Output {
   write(text: string): unknown;
@@ -29,10 +30,10 @@ export interface Styled {
 }
 export type Cell = string | Styled;
 
-/** A cell, with escape codes where `output` shows them. */
+/** A cell, with escape codes where `output` shows them, and no others: names out of a file may hold anything. */
 export function shown(terminal: Terminal, output: Output, cell: Cell): string {
-  if (typeof cell === "string") return cell;
-  const { text, style } = cell;
+  const text = printable(textOf(cell));
+  const style = typeof cell === "string" ? undefined : cell.style;
   if (style === undefined || text === "" || !hasColors(terminal, output)) return text;
   return styleText(style, text, { validateStream: false });
 }
@@ -49,13 +50,13 @@ export function writeTable(
   lines: readonly (readonly Cell[])[],
   indent = 0,
 ): void {
-  const printable = lines.map((line) => line.map(withoutControls));
+  const widthOf = (cell: Cell = "") => printable(textOf(cell)).length;
   const widths = [...columns].map((_, column) =>
-    printable.reduce((width, line) => Math.max(width, textOf(line[column] ?? "").length), 0),
+    lines.reduce((width, line) => Math.max(width, widthOf(line[column])), 0),
   );
-  for (const line of printable) {
+  for (const line of lines) {
     const cells = line.map((cell, column) => {
-      const gap = " ".repeat((widths[column] as number) - textOf(cell).length);
+      const gap = " ".repeat((widths[column] as number) - widthOf(cell));
       const styled = shown(terminal, terminal.stdout, cell);
       return columns[column] === "r" ? gap + styled : styled + gap;
     });
@@ -65,12 +66,6 @@ export function writeTable(
 
 function textOf(cell: Cell): string {
   return typeof cell === "string" ? cell : cell.text;
-}
-
-/** Names out of a file may hold anything, and a terminal obeys it. */
-function withoutControls(cell: Cell): Cell {
-  const text = textOf(cell).replaceAll(/\p{Cc}+/gu, " ");
-  return typeof cell === "string" ? text : { ...cell, text };
 }
 
 /** A number to `digits` significant digits, as short as that allows. */
@@ -103,13 +98,13 @@ export function wrapped(text: string): string {
 /** A remark on stderr, which is not part of the result. */
 export function writeNote(terminal: Terminal, kind: "note" | "warning", text: string): void {
   const label = shown(terminal, terminal.stderr, { text: `${kind}:`, style: "yellow" });
-  terminal.stderr.write(`${label} ${text}\n`);
+  terminal.stderr.write(`${label} ${printableLines(text)}\n`);
 }
 
 /** An error, as one sentence on stderr. */
 export function writeError(terminal: Terminal, who: string, sentence: string): void {
   const label = shown(terminal, terminal.stderr, { text: `${who}:`, style: "red" });
-  terminal.stderr.write(`${label} ${sentence}\n`);
+  terminal.stderr.write(`${label} ${printableLines(sentence)}\n`);
 }
 
 /** The one JSON document of a command. JSON has no infinities: they, and NaN, are strings of that name. */
@@ -120,5 +115,6 @@ export function writeJson(terminal: Terminal, document: object): void {
       typeof value === "number" && !Number.isFinite(value) ? String(value) : value,
     2,
   );
-  terminal.stdout.write(`${text}\n`);
+  // The escapes of unprintable characters are JSON's own: the document is the same.
+  terminal.stdout.write(`${printableLines(text)}\n`);
 }

@@ -1,5 +1,6 @@
 /** The one error class of the package and the one form of its messages. */
 import { types } from "node:util";
+import { printable, printableLines } from "./printable.js";
 import { typedArrayClass, typedArrayLength } from "./typed-array.js";
 
 /**
@@ -46,7 +47,8 @@ export class PapoError extends Error {
   readonly row: number | undefined;
 
   constructor(code: PapoErrorCode, message: string, options?: ErrorOptions & { row?: number }) {
-    super(typeof message === "string" ? message : describe(message), options);
+    // Also what the system says, which names files as they are.
+    super(printableLines(typeof message === "string" ? message : describe(message)), options);
     this.code = code;
     this.row = options?.row;
   }
@@ -67,7 +69,7 @@ export function describe(value: unknown): string {
   if (value === null) return "null";
   switch (typeof value) {
     case "string":
-      return value.length > 40 ? `"${value.slice(0, 40)}…"` : `"${value}"`;
+      return value.length > 40 ? `"${printable(value.slice(0, 40))}…"` : `"${printable(value)}"`;
     case "number":
     case "boolean":
     case "undefined":

@@ -5,6 +5,7 @@
  * Source: https://huggingface.co/docs/safetensors, and `safetensors/src/tensor.rs` for what is rejected.
  */
 import { describe, expected, PapoError } from "../core/errors.js";
+import { printable } from "../core/printable.js";
 import type { Shape } from "../core/shape.js";
 import { typedArrayClass } from "../core/typed-array.js";
 
@@ -124,10 +125,10 @@ export function bytesOf(name: string, dtype: SafetensorsDType, data: unknown): U
   }
 }
 
-/** A name from a file, quoted, with control characters escaped and at most 60 characters of it. */
+/** A name from a file, quoted, with what a terminal would obey escaped, and at most 60 characters of it. */
 export function show(name: unknown): string {
   if (typeof name !== "string") return describe(name);
-  return JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
+  return printable(JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name));
 }
 
 /** ERR_FILE that names the file: what it should hold, and what it holds instead. */
@@ -137,6 +138,6 @@ export function fileError(
   received: string,
   cause?: unknown,
 ): PapoError {
-  const message = `[${WHERE}: ${path}] expected ${what}, received ${received}`;
+  const message = printable(`[${WHERE}: ${path}] expected ${what}, received ${received}`);
   return new PapoError("ERR_FILE", message, cause === undefined ? undefined : { cause });
 }

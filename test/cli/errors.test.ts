@@ -1,5 +1,5 @@
 /** Errors of the command line and of files: the exit code, and the one sentence. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { goldenPath } from "../support/golden.js";
@@ -255,6 +255,35 @@ test("control characters of a tensor's name do not reach the terminal", async (t
   t.is(code, 1);
   t.notRegex(stdout.replaceAll("\n", ""), /\p{Cc}/u);
   t.regex(stdout, /unknown quantity/);
+});
+
+test("control characters of an argument do not reach the terminal, and come back as JSON", async (t) => {
+  const nasty = "\u001b[31m\u009b2J\u202e\n.safetensors";
+  const path = join(folder(t), nasty);
+  cpSync(BATCH, path);
+  for (const args of [
+    ["loss", nasty],
+    ["loss", path],
+    ["check", path],
+    ["check", path, "--set", `clipLow=${nasty}`],
+    ["loss", path, "--set", nasty],
+    ["loss", path, "--preset", nasty],
+    ["loss", path, "--device", nasty],
+    ["loss", path, "--out", join(path, nasty)],
+    [nasty],
+    ["info", nasty],
+  ]) {
+    for (const more of [[], ["--json"]]) {
+      const { stdout, stderr } = await papo([...args, ...more]);
+      t.notRegex(
+        (stdout + stderr).replaceAll("\n", ""),
+        /[\p{Cc}\p{Bidi_Control}]/u,
+        args.join(" "),
+      );
+    }
+  }
+  const { json } = await papoJson(["loss", path]);
+  t.is(json.file, path);
 });
 
 test("a result that cannot be written is an error that names it", async (t) => {
