@@ -1,12 +1,10 @@
 /** A safetensors file being written: sizes first, rows in any order, and a complete file or none in the end. */
 /// <reference lib="esnext.disposable" preserve="true" />
-import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
-import { type FileHandle, open, realpath, rename, stat, unlink } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { endianness } from "node:os";
-import { dirname } from "node:path";
 import { checkText } from "../core/arguments.js";
 import { describe, expected, PapoError } from "../core/errors.js";
+import { NewFile } from "../core/new-file.js";
 import {
   bytesOf,
   bytesPerElement,
@@ -24,30 +22,29 @@ type Ranges = readonly (readonly [number, number])[];
 /**
  * Writes a safetensors file without holding it in memory.
  *
- * The bytes go to a temporary file beside the target, which takes the target's name when `finish` has made sure that
- * every row is there and on the disk. Until then the target is as it was, and an abandoned writer leaves nothing,
- * not even where the process ends by an error. The same tensors and metadata make the same header.
+ * The bytes go to a file beside the target, `NAME.PID-RANDOM.tmp`, which takes the target's name when `finish` has made
+ * sure that every row is there and on the disk. Until then the target is as it was, and an abandoned writer leaves
+ * nothing, not even where the process ends by an error; one that is killed leaves that file. A link is written through.
+ * What is replaced gives its permissions to what replaces it; a file that may not be written is not replaced. The same
+ * tensors and metadata make the same header.
  */
 export class SafetensorsWriter {
   /** Where the file will be once `finish` has ended. */
   readonly path: string;
   /** What will be in it, by name. */
   readonly tensors: ReadonlyMap<string, SafetensorsInfo>;
-  readonly #temporary: string;
+  readonly #file: NewFile;
   readonly #dataStart: number;
   readonly #written = new Map<string, Ranges>();
-  #handle: FileHandle | undefined;
+  #isFinished = false;
 
   private constructor(
-    path: string,
-    temporary: string,
-    handle: FileHandle,
+    file: NewFile,
     tensors: ReadonlyMap<string, SafetensorsInfo>,
     dataStart: number,
   ) {
-    this.path = path;
-    this.#temporary = temporary;
-    this.#handle = handle;
+    this.path = file.target;
+    this.#file = file;
     this.tensors = tensors;
     this.#dataStart = dataStart;
   }
@@ -70,23 +67,10 @@ export class SafetensorsWriter {
       throw expected("ERR_UNSUPPORTED", WHERE, "a little-endian machine", "a big-endian one");
     }
     const header = encodeHeader(entries, metadata);
-    const existing = await stat(path).catch(() => undefined);
-    if (existing !== undefined && !existing.isFile()) {
-      throw fileError(path, "a regular file to replace", "something else");
-    }
-    // A link is written through, not replaced.
-    const target = await realpath(path).catch(() => path);
-    const temporary = `${target}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
-    const handle = await attempt(path, () => open(temporary, "wx"));
-    removeAtExit(temporary);
-    const writer = new SafetensorsWriter(
-      target,
-      temporary,
-      handle,
-      header.tensors,
-      header.bytes.byteLength,
-    );
+    const file = await attempt(path, () => NewFile.create(path));
+    const writer = new SafetensorsWriter(file, header.tensors, header.bytes.byteLength);
     try {
+      const handle = writer.#open();
       await attempt(path, () => writeFully(handle, header.bytes, 0));
       await attempt(path, () => handle.truncate(header.bytes.byteLength + header.dataBytes));
     } catch (error) {
@@ -141,7 +125,7 @@ export class SafetensorsWriter {
    * ERR_FILE where the disk refuses (nothing is left), ERR_DISPOSED after `finish` or `abandon`
    */
   async finish(): Promise<void> {
-    const handle = this.#open();
+    this.#open();
     for (const [name, { shape, offsets }] of this.tensors) {
       const { rows } = rowsAndColumns(shape);
       const ranges = this.#written.get(name) ?? [];
@@ -151,26 +135,14 @@ export class SafetensorsWriter {
         throw expected("ERR_ARGUMENT", WHERE, what, `none for row ${missing} of ${rows}`);
       }
     }
-    try {
-      await attempt(this.path, () => handle.sync());
-      this.#handle = undefined;
-      await attempt(this.path, () => handle.close());
-      await attempt(this.path, () => rename(this.#temporary, this.path));
-      unfinished.delete(this.#temporary);
-    } catch (error) {
-      await this.abandon();
-      throw error;
-    }
-    await syncDirectory(dirname(this.path));
+    this.#isFinished = true;
+    await attempt(this.path, () => this.#file.finish());
   }
 
   /** Gives the file up: nothing is left of it, the target is as it was. Does nothing after `finish`. */
   async abandon(): Promise<void> {
-    const handle = this.#handle;
-    this.#handle = undefined;
-    await handle?.close().catch(() => undefined);
-    if (!unfinished.delete(this.#temporary)) return;
-    await unlink(this.#temporary).catch(() => undefined);
+    this.#isFinished = true;
+    await this.#file.abandon();
   }
 
   /** Abandons what `finish` has not completed. */
@@ -186,24 +158,11 @@ export class SafetensorsWriter {
   }
 
   #open(): FileHandle {
-    if (this.#handle !== undefined) return this.#handle;
+    const { handle } = this.#file;
+    if (handle !== undefined && !this.#isFinished) return handle;
     const message = `[${WHERE}] expected the writer of ${this.path} to be open, received a finished one`;
     throw new PapoError("ERR_DISPOSED", message);
   }
-}
-
-/** Temporary files that nobody has finished or abandoned yet; removed when the process ends by itself or by an error. */
-const unfinished = new Set<string>();
-
-let exitIsWatched = false;
-
-function removeAtExit(temporary: string): void {
-  unfinished.add(temporary);
-  if (exitIsWatched) return;
-  exitIsWatched = true;
-  process.once("exit", () => {
-    for (const path of unfinished) rmSync(path, { force: true });
-  });
 }
 
 function withRange(ranges: Ranges, start: number, end: number): Ranges {
@@ -219,15 +178,9 @@ async function writeFully(handle: FileHandle, bytes: Uint8Array, position: numbe
   while (done < bytes.byteLength) {
     const length = Math.min(bytes.byteLength - done, 2 ** 30);
     const { bytesWritten } = await handle.write(bytes, done, length, position + done);
+    if (bytesWritten === 0) throw new Error("no byte of it could be written");
     done += bytesWritten;
   }
-}
-
-/** A rename is durable once its directory is; where directories cannot be synchronised there is nothing to do. */
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r").catch(() => undefined);
-  await directory?.sync().catch(() => undefined);
-  await directory?.close().catch(() => undefined);
 }
 
 async function attempt<T>(path: string, action: () => Promise<T>): Promise<T> {

@@ -1,8 +1,8 @@
 /** Image files, PNG and JPEG, through the optional peer package `sharp`; nothing of it is loaded before the first call. */
-import { writeFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { checkText, readOptions } from "../core/arguments.js";
 import { describe, expected, PapoError } from "../core/errors.js";
+import { writeNewFile } from "../core/new-file.js";
 import { typedArrayClass } from "../core/typed-array.js";
 import { countOf } from "./grid.js";
 import type { RasterImage } from "./image.js";
@@ -98,6 +98,7 @@ export interface WriteImageOptions {
 
 /**
  * Writes an 8-bit image of 1, 3 or 4 channels as .png or .jpg. JPEG blurs the edges of patches; PNG keeps every pixel.
+ * The file is there as a whole or not at all, as with `SafetensorsWriter`.
  *
  * @throws PapoError ERR_FILE where it cannot be written, ERR_UNSUPPORTED without the package sharp or for another ending
  */
@@ -128,7 +129,7 @@ export async function writeImage(
   try {
     const opened = sharp(data, { raw: { width, height, channels } });
     const encoded = ending === ".png" ? opened.png() : opened.jpeg({ quality });
-    await writeFile(path, await encoded.toBuffer());
+    await writeNewFile(path, await encoded.toBuffer());
   } catch (cause) {
     throw fileError(where, path, "cannot be written", cause);
   }
