@@ -1,5 +1,6 @@
 /** Looks at a file before it is loaded: whether it is there, whole, and built for this platform. */
 import { closeSync, lstatSync, openSync, readlinkSync, readSync, statSync } from "node:fs";
+import { READ_ONLY } from "../core/read-only.js";
 import type { Objection } from "./attempt.js";
 import { ElfFile } from "./elf.js";
 
@@ -110,7 +111,7 @@ function linkTarget(path: string): string | undefined {
 }
 
 function beginningOf(path: string): Buffer {
-  const file = openSync(path, "r");
+  const file = openSync(path, READ_ONLY);
   try {
     const buffer = Buffer.alloc(BEGINNING_BYTES);
     return buffer.subarray(0, readSync(file, buffer, 0, BEGINNING_BYTES, 0));

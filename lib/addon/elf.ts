@@ -1,5 +1,6 @@
 /** What an ELF file (a binary of Linux) says of itself, read from its tables: a few kilobytes of it. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { READ_ONLY } from "../core/read-only.js";
 
 /** A library, and the versions of its symbols that are asked of it: `GLIBC_2.34`. */
 export interface VersionNeeds {
@@ -36,8 +37,10 @@ const DEFINED = 0x6ffffffc;
 const DEFINED_COUNT = 0x6ffffffd;
 const NEEDS = 0x6ffffffe;
 const NEEDS_COUNT = 0x6fffffff;
-/** More than any honest table has. */
+/** More than any honest table has: entries, bytes that are read for it, and bytes of a name. */
 const MAX_ENTRIES = 4096;
+const MAX_BYTES = 2 ** 24;
+const MAX_NAME_BYTES = 4096;
 
 /** A 64-bit little-endian ELF file; open until `close`. Whatever is asked of a broken one is an Error. */
 export class ElfFile implements Disposable {
@@ -51,7 +54,7 @@ export class ElfFile implements Disposable {
   readonly #segments: readonly Segment[];
 
   constructor(path: string) {
-    this.#file = openSync(path, "r");
+    this.#file = openSync(path, READ_ONLY);
     try {
       this.bytes = fstatSync(this.#file).size;
       const header = this.#read(0, HEADER_BYTES);
@@ -90,13 +93,13 @@ export class ElfFile implements Disposable {
   /** The program that loads this one: `/lib64/ld-linux-x86-64.so.2`; undefined for libraries and static programs. */
   interpreter(): string | undefined {
     const segment = this.#segments.find(({ type }) => type === INTERPRETER);
-    return segment && text(this.#read(segment.offset, segment.bytes), 0);
+    return segment && text(this.#read(segment.offset, Math.min(segment.bytes, MAX_NAME_BYTES)), 0);
   }
 
   links(): ElfLinks {
     const dynamic = this.#segments.find(({ type }) => type === DYNAMIC);
     if (!dynamic) return { needed: [], versionsNeeded: [], versionsDefined: [] };
-    const table = this.#read(dynamic.offset, dynamic.bytes);
+    const table = this.#read(dynamic.offset, Math.min(dynamic.bytes, 16 * MAX_ENTRIES));
     const entries: [tag: number, value: number][] = [];
     for (let at = 0; at + 16 <= table.length; at += 16) {
       entries.push([number64(table, at), number64(table, at + 8)]);
@@ -110,7 +113,7 @@ export class ElfFile implements Disposable {
     };
   }
 
-  /** What is loaded to an address, to the end of its segment; nothing at address 0. */
+  /** What is loaded to an address, to the end of its segment, as far as a table may go; nothing at address 0. */
   #at(address: number, bytes?: number): Buffer {
     if (address === 0) return Buffer.alloc(0);
     const segment = this.#segments.find(
@@ -119,7 +122,8 @@ export class ElfFile implements Disposable {
     );
     if (!segment) throw new Error("an address outside the file");
     const inside = address - segment.address;
-    return this.#read(segment.offset + inside, bytes ?? segment.bytes - inside);
+    const rest = Math.min(bytes ?? segment.bytes, segment.bytes - inside, MAX_BYTES);
+    return this.#read(segment.offset + inside, rest);
   }
 
   #read(offset: number, bytes: number): Buffer {
@@ -143,9 +147,11 @@ function segmentsOf(table: Buffer): Segment[] {
 }
 
 function versionsNeeded(table: Buffer, count: number, strings: Buffer): VersionNeeds[] {
+  let left = MAX_ENTRIES;
   return walk(table, 0, count, 12).map((at) => {
     const first = at + table.readUInt32LE(at + 8);
-    const versions = walk(table, first, table.readUInt16LE(at + 2), 12);
+    const versions = walk(table, first, Math.min(table.readUInt16LE(at + 2), left), 12);
+    left -= versions.length;
     return {
       library: text(strings, table.readUInt32LE(at + 4)),
       versions: versions.map((entry) => text(strings, table.readUInt32LE(entry + 8))),
@@ -172,7 +178,10 @@ function walk(table: Buffer, first: number, count: number, link: number): number
 }
 
 function text(strings: Buffer, from: number): string {
-  return strings.toString("utf8", from, strings.indexOf(0, from));
+  const name = strings.subarray(from, from + MAX_NAME_BYTES);
+  const end = name.indexOf(0);
+  if (end < 0) throw new Error("a name without an end");
+  return name.toString("utf8", 0, end);
 }
 
 /** Offsets and addresses of real files are far below 2^53; larger ones lie outside of any file. */

@@ -4,6 +4,7 @@ import { type FileHandle, open, stat } from "node:fs/promises";
 import { endianness } from "node:os";
 import { checkText } from "../core/arguments.js";
 import { describe, expected, PapoError } from "../core/errors.js";
+import { READ_ONLY } from "../core/read-only.js";
 import { parseHeader, type SafetensorsHeader } from "./header-reader.js";
 import {
   allocateArray,
@@ -176,8 +177,12 @@ export class SafetensorsFile {
 
 async function openRegularFile(path: string): Promise<FileHandle> {
   try {
-    // Before opening: a pipe would make `open` wait for its writer.
-    if ((await stat(path)).isFile()) return await open(path, "r");
+    // Before opening: some devices do something when they are opened.
+    if ((await stat(path)).isFile()) {
+      const handle = await open(path, READ_ONLY);
+      if ((await handle.stat()).isFile()) return handle;
+      await handle.close();
+    }
   } catch (cause) {
     throw fileError(path, "a file that can be read", (cause as Error).message, cause);
   }
