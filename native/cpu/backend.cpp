@@ -1,7 +1,9 @@
 #include "cpu/backend.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <mutex>
 
 #include "cpu/floating_point.hpp"
 #include "cpu/parallel.hpp"
@@ -10,7 +12,9 @@
 namespace papo::cpu {
 namespace {
 
-Isa active = Isa::scalar;
+/// Of the whole process, by whichever environment came first: others register while ops run.
+std::atomic<Isa> active{Isa::scalar};
+std::once_flag chosen;
 
 /// Blocks of 2^17 logits, a millisecond at most: long enough to hide handing them out, short enough to answer a
 /// cancellation. Of a call with less work than eight of them a thread smaller ones, to share it evenly; a
@@ -134,8 +138,10 @@ const IsaTable& table_of(Isa isa) {
 }
 
 Status register_cpu_kernels(Registry& registry) {
-  Status status = choose_isa(active);
+  Isa isa = Isa::scalar;
+  Status status = choose_isa(isa);
   if (!status.ok()) return status;
+  std::call_once(chosen, [isa] { active = isa; });
   registry.add_kernel("token_stats", DeviceKind::cpu, token_stats_kernel);
   registry.add_kernel("token_stats_partial", DeviceKind::cpu, token_stats_partial_kernel);
   registry.add_kernel("token_stats_merge", DeviceKind::cpu, token_stats_merge_kernel);
