@@ -5,44 +5,58 @@
 
 #include "addon/calls.hpp"
 #include "addon/env.hpp"
+#include "addon/errors.hpp"
 
 namespace papo::addon {
 namespace {
 
+using Function = Napi::Value (*)(const Napi::CallbackInfo&);
+
 struct Export {
   const char* name;
-  Napi::Value (*function)(const Napi::CallbackInfo&);
+  Function function;
 };
+
+/// `function`, whose exceptions become JavaScript's.
+template <Function function>
+Napi::Value safely(const Napi::CallbackInfo& info) {
+  Napi::Value result;
+  const Status outcome = caught([&] {
+    result = function(info);
+    return Status();
+  });
+  return outcome.ok() ? result : ended(info.Env(), outcome);
+}
 
 constexpr Export kExports[] = {
-    {"configure", configure},
-    {"info", describe},
-    {"allocate", allocate},
-    {"wrapPointer", wrap_pointer},
-    {"bufferInfo", buffer_info},
-    {"free", free_buffer},
-    {"allocatePinned", allocate_pinned},
-    {"memoryInfo", memory_info},
-    {"copy", copy},
-    {"copyAsync", copy_async},
-    {"clear", clear},
-    {"createStream", create_stream},
-    {"wrapStream", wrap_stream},
-    {"streamInfo", stream_info},
-    {"destroyStream", destroy_stream},
-    {"synchronize", synchronize},
-    {"synchronizeAsync", synchronize_async},
-    {"createEvent", create_event},
-    {"recordEvent", record_event},
-    {"waitEvent", wait_event},
-    {"queryEvent", query_event},
-    {"synchronizeEvent", synchronize_event},
-    {"synchronizeEventAsync", synchronize_event_async},
-    {"elapsed", elapsed},
-    {"destroyEvent", destroy_event},
+    {"configure", safely<configure>},
+    {"info", safely<describe>},
+    {"allocate", safely<allocate>},
+    {"wrapPointer", safely<wrap_pointer>},
+    {"bufferInfo", safely<buffer_info>},
+    {"free", safely<free_buffer>},
+    {"allocatePinned", safely<allocate_pinned>},
+    {"memoryInfo", safely<memory_info>},
+    {"copy", safely<copy>},
+    {"copyAsync", safely<copy_async>},
+    {"clear", safely<clear>},
+    {"createStream", safely<create_stream>},
+    {"wrapStream", safely<wrap_stream>},
+    {"streamInfo", safely<stream_info>},
+    {"destroyStream", safely<destroy_stream>},
+    {"synchronize", safely<synchronize>},
+    {"synchronizeAsync", safely<synchronize_async>},
+    {"createEvent", safely<create_event>},
+    {"recordEvent", safely<record_event>},
+    {"waitEvent", safely<wait_event>},
+    {"queryEvent", safely<query_event>},
+    {"synchronizeEvent", safely<synchronize_event>},
+    {"synchronizeEventAsync", safely<synchronize_event_async>},
+    {"elapsed", safely<elapsed>},
+    {"destroyEvent", safely<destroy_event>},
 };
 
-Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+void initialize(Napi::Env env, Napi::Object exports) {
   create_state(env);
   exports.Set("version", PAPO_VERSION);
   const std::pair<const char*, napi_callback> ops[] = {{"run", run}, {"runAsync", run_async}};
@@ -54,14 +68,18 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   for (const Export& entry : kExports) {
     exports.Set(entry.name, Napi::Function::New(env, entry.function, entry.name));
   }
-  return exports;
 }
 
 }  // namespace
 }  // namespace papo::addon
 
 static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  return papo::addon::initialize(env, exports);
+  const papo::Status outcome = papo::caught([&] {
+    papo::addon::initialize(env, exports);
+    return papo::Status();
+  });
+  if (!outcome.ok()) papo::addon::throw_status(env, outcome);
+  return exports;
 }
 
 NODE_API_MODULE(papo, initialize)

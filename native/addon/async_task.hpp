@@ -63,7 +63,7 @@ class AsyncTask {
 
   static void execute(napi_env, void* data) {
     auto* task = static_cast<AsyncTask*>(data);
-    task->status_ = task->work_();
+    task->status_ = caught(task->work_);
   }
 
   /// Cancelled work never ran, and nobody is left to be told.

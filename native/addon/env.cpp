@@ -8,13 +8,14 @@ namespace papo::addon {
 using Holder = std::shared_ptr<EnvState>;
 
 void create_state(Napi::Env env) {
-  auto* holder = new Holder(std::make_shared<EnvState>());
+  auto holder = std::make_unique<Holder>(std::make_shared<EnvState>());
+  const Holder closing = *holder;
   EnvState& state = **holder;
   state.startup = cpu::register_cpu_kernels(state.registry);
   cuda::register_cuda_kernels(state.registry);
-  env.SetInstanceData<Holder>(holder);
+  env.SetInstanceData<Holder>(holder.release());
   // Runs before the instance data is deleted.
-  env.AddCleanupHook([closing = *holder] { closing->closing.store(true); });
+  env.AddCleanupHook([closing] { closing->closing.store(true); });
 }
 
 std::shared_ptr<EnvState> state_of(Napi::Env env) { return *env.GetInstanceData<Holder>(); }

@@ -7,6 +7,7 @@
 
 namespace papo::addon {
 
+/// Asks for no memory but the runtime's own, and runs no JavaScript.
 Napi::Value to_error(Napi::Env env, const Status& status);
 
 /// Throws into JavaScript, unless something is thrown already.

@@ -67,8 +67,9 @@ Napi::Value allocate_pinned(const Napi::CallbackInfo& info) {
   if (bytes == 0) return Napi::ArrayBuffer::New(env, 0);
 
   const std::shared_ptr<EnvState> state = state_of(env);
-  auto* buffer = new PinnedBuffer{state, memory};
+  auto owner = std::make_unique<PinnedBuffer>(PinnedBuffer{state, memory});
   state->pinned.add(memory, bytes);
+  PinnedBuffer* const buffer = owner.release();
   napi_value result = nullptr;
   const napi_status created =
       napi_create_external_arraybuffer(env, memory.get(), bytes, let_go, buffer, &result);

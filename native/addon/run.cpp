@@ -6,12 +6,15 @@
 namespace papo::addon {
 
 napi_value run(napi_env env, napi_callback_info info) {
-  const OpArguments arguments(env, info, 3);
-  PreparedCall prepared;
-  HeldValues values;
-  Status status = prepare(arguments, current_state(env), prepared, values);
-  if (status.ok()) status = prepared.execute();
-  if (!status.ok()) throw_status(env, status);
+  const Status outcome = caught([&] {
+    const OpArguments arguments(env, info, 3);
+    PreparedCall prepared;
+    HeldValues values;
+    Status status = prepare(arguments, current_state(env), prepared, values);
+    if (status.ok()) status = prepared.execute();
+    return status;
+  });
+  if (!outcome.ok()) throw_status(env, outcome);
   return nullptr;
 }
 

@@ -9,19 +9,24 @@
 namespace papo::addon {
 
 napi_value run_async(napi_env env, napi_callback_info info) {
-  const OpArguments arguments(env, info, 4);
-  std::shared_ptr<const EnvState> state = state_of(env);
-  PreparedCall prepared;
-  HeldValues values;
-  Status status = prepare(arguments, *state, prepared, values);
-  if (status.ok()) {
-    status = read_cancellation(env, arguments[3], prepared.call.cancellation.flag);
-  }
-  if (!status.ok()) return ended(env, status);
-  values.keep(arguments[3]);
-  return start(env, values, [state = std::move(state), prepared = std::move(prepared)] {
-    return prepared.execute();
+  napi_value promise = nullptr;
+  const Status outcome = caught([&] {
+    const OpArguments arguments(env, info, 4);
+    std::shared_ptr<const EnvState> state = state_of(env);
+    PreparedCall prepared;
+    HeldValues values;
+    Status status = prepare(arguments, *state, prepared, values);
+    if (status.ok()) {
+      status = read_cancellation(env, arguments[3], prepared.call.cancellation.flag);
+    }
+    if (!status.ok()) return status;
+    values.keep(arguments[3]);
+    promise = start(env, values, [state = std::move(state), prepared = std::move(prepared)] {
+      return prepared.execute();
+    });
+    return status;
   });
+  return outcome.ok() ? promise : ended(env, outcome);
 }
 
 }  // namespace papo::addon

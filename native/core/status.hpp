@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <exception>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -84,6 +86,19 @@ class [[nodiscard]] Status {
   std::string message_;
   std::int64_t row_ = kNoRow;
 };
+
+/// What `work` gives, or what it threw: an exception may neither leave a thread nor cross the runtime's frames. Both
+/// messages are short enough to need no memory.
+template <typename Work>
+Status caught(const Work& work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return {Code::out_of_memory, "out of memory"};
+  } catch (const std::exception&) {
+    return {Code::internal, "unexpected"};
+  }
+}
 
 /// A number as JavaScript would show it, short of its last digits.
 inline std::string show(double value) {

@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
-#include <vector>
 
 #if defined(__GLIBCXX__) && defined(__GLIBC__)
 // The only symbol by which a build with gcc 12 would ask for a newer libstdc++ (GLIBCXX_3.4.30) than systems with
@@ -22,7 +21,7 @@ namespace {
 Status run_block(const RowRange& range, const Cancellation& cancellation, std::size_t begin,
                  std::size_t end) {
   if (cancellation.requested()) return {Code::aborted, "aborted"};
-  return range(begin, end);
+  return caught([&] { return range(begin, end); });
 }
 
 /// One call's work: blocks are handed out in order, each to whoever asks first.
@@ -37,6 +36,7 @@ struct Job {
   std::size_t running = 0;
   Status failure;
   std::size_t failed_block = 0;
+  Job* after = nullptr;  ///< in the pool's list
 
   bool open() const { return next < blocks; }
 };
@@ -66,27 +66,41 @@ class Pool {
     std::unique_lock<std::mutex> lock(mutex_);
     if (threads_ > 1) {
       start_workers();
-      jobs_.push_back(&job);
+      append(job);
       for (std::size_t i = std::min(job.blocks - 1, workers_); i > 0; --i) work_.notify_one();
     }
     ++active_;
     while (job.open()) work_on(job, lock);
     --active_;
     // Every job that others may still see is closed by now; wait for their last blocks.
-    jobs_.erase(std::remove(jobs_.begin(), jobs_.end(), &job), jobs_.end());
+    remove(job);
     // A worker may have stood back for this thread.
-    if (!jobs_.empty()) work_.notify_one();
+    if (first_ != nullptr) work_.notify_one();
     done_.wait(lock, [&] { return job.running == 0; });
     return job.failure;
   }
 
  private:
+  void append(Job& job) {
+    Job** place = &first_;
+    while (*place != nullptr) place = &(*place)->after;
+    *place = &job;
+  }
+
+  void remove(const Job& job) {
+    for (Job** place = &first_; *place != nullptr; place = &(*place)->after) {
+      if (*place != &job) continue;
+      *place = job.after;
+      return;
+    }
+  }
+
   void start_workers() {
     while (workers_ + 1 < threads_) {
       try {
         std::thread([this] { serve(); }).detach();
-      } catch (const std::system_error&) {
-        // The system gives no more threads: the ones there are do the work.
+      } catch (const std::exception&) {
+        // The system gives no more threads, or no memory for one: the ones there are do the work.
         threads_ = workers_ + 1;
         return;
       }
@@ -109,7 +123,7 @@ class Pool {
   /// The job with blocks left that has the fewest threads; the first come of several.
   Job* neediest() {
     Job* neediest = nullptr;
-    for (Job* job : jobs_) {
+    for (Job* job = first_; job != nullptr; job = job->after) {
       if (job->open() && (neediest == nullptr || job->running < neediest->running)) neediest = job;
     }
     return neediest;
@@ -137,7 +151,8 @@ class Pool {
   std::mutex mutex_;
   std::condition_variable work_;
   std::condition_variable done_;
-  std::vector<Job*> jobs_;
+  Job* first_ =
+      nullptr;  ///< jobs in the order of their coming; a list of the callers' own needs no memory
   std::atomic<std::size_t> threads_{0};  ///< written with the mutex, read by anybody
   std::size_t workers_ = 0;
   std::size_t active_ = 0;  ///< threads between blocks of a job or in one
