@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "addon/array_memory.hpp"
 #include "addon/errors.hpp"
 #include "addon/held.hpp"
 #include "addon/values.hpp"
@@ -43,14 +44,17 @@ class AsyncTask {
  private:
   AsyncTask(napi_env env, Work work) : env_(env), work_(std::move(work)) {}
 
-  /// A reference each: putting them into an array would ask the setters of Array.prototype, which is JavaScript.
+  /// A reference each: putting them into an array would ask the setters of Array.prototype, which is JavaScript. And
+  /// the memory of arrays, which JavaScript may transfer meanwhile.
   bool hold(const HeldValues& held) {
     held_.reserve(held.count);
+    memory_.reserve(held.count);
     for (std::uint32_t i = 0; i < held.count; ++i) {
       if (type_of(env_, held.values[i]) != napi_object) continue;
       napi_ref reference = nullptr;
       if (napi_create_reference(env_, held.values[i], 1, &reference) != napi_ok) return false;
       held_.push_back(reference);
+      if (auto memory = array_memory(env_, held.values[i])) memory_.push_back(std::move(memory));
     }
     return true;
   }
@@ -83,6 +87,7 @@ class AsyncTask {
   Work work_;
   napi_deferred deferred_ = nullptr;
   std::vector<napi_ref> held_;
+  HeldMemory memory_;
   napi_async_work task_ = nullptr;
   Status status_;
 };
