@@ -5,7 +5,7 @@ import type { Denominators } from "../functional/row-weights.js";
 import { repeatedPapoLoss } from "../ops/papo-loss.js";
 import type { RepeatedOp } from "../ops/run-op.js";
 import { lossOfTerms } from "../ops/token-objective.js";
-import { disposeAll, fillZero } from "../tensor/gradient.js";
+import { disposeAll, fillZero, fillZeroAsync } from "../tensor/gradient.js";
 import type { Logits, Tensor } from "../tensor/tensor.js";
 import type { LogitsBatch } from "./batch.js";
 import { BoundRows } from "./bound-rows.js";
@@ -176,7 +176,9 @@ export class BoundEvaluation {
     try {
       const numbers = this.#prepare(where, said);
       if (this.#rows.tokenIds.length > 0) this.#op.run(where);
-      return this.#done(where, numbers);
+      const constant = this.#constant(where);
+      if (constant) fillZero(constant, this.#rowsToClear());
+      return this.#done(numbers);
     } finally {
       this.#running = false;
     }
@@ -197,7 +199,9 @@ export class BoundEvaluation {
     try {
       const numbers = this.#prepare(where, said);
       if (this.#rows.tokenIds.length > 0) await this.#op.runAsync(where, signal);
-      return this.#done(where, numbers);
+      const constant = this.#constant(where);
+      if (constant) await fillZeroAsync(constant, this.#rowsToClear());
+      return this.#done(numbers);
     } finally {
       this.#running = false;
     }
@@ -310,14 +314,20 @@ export class BoundEvaluation {
     return made;
   }
 
-  /** What is left to do once the op has run. */
-  #done(where: string, numbers: SpecNumbers): number {
-    const rows = this.#rows;
+  /** Memory given for the gradient of a constant branch. Throws ERR_DISPOSED. */
+  #constant(where: string): Tensor | undefined {
     const constant = this.#constantGradient;
-    if (constant) {
-      if (constant.disposed) constant.toNative(where, "gradMaskedLogits");
-      fillZero(constant, this.#leftAlone ? rows.mask : undefined);
-    }
+    if (constant?.disposed) constant.toNative(where, "gradMaskedLogits");
+    return constant;
+  }
+
+  #rowsToClear(): Int32Array | undefined {
+    return this.#leftAlone ? this.#rows.mask : undefined;
+  }
+
+  /** What is left to do once the op has run and the gradients are written. */
+  #done(numbers: SpecNumbers): number {
+    const rows = this.#rows;
     this.#written = rows.version;
     this.#last = numbers;
     const { weights, entropyWeights, perceptionWeights } = rows;

@@ -1,7 +1,7 @@
 /** An evaluation whose logits arrive in blocks of rows: only one block is in memory at a time. */
 import { checkSignal, flag, readOptions } from "../core/arguments.js";
 import { expected } from "../core/errors.js";
-import { disposeAll, fillZero } from "../tensor/gradient.js";
+import { disposeAll, fillZero, fillZeroAsync } from "../tensor/gradient.js";
 import type { Logits } from "../tensor/tensor.js";
 import type { TokenRowData } from "./batch.js";
 import { isExact } from "./coefficients.js";
@@ -87,10 +87,13 @@ export class RowBlockEvaluation {
     const { start, plan, args } = this.#begin(block);
     try {
       this.#state.store(start, runPlan(plan, args));
+      const { constantGradient } = args;
+      if (constantGradient) fillZero(constantGradient, rowsToClear(args));
     } catch (error) {
       throw this.#failed(start, args, error);
     }
-    return this.#added(args);
+    this.#running--;
+    return blockGradients(args);
   }
 
   /** The same off the event loop. Several may run at once; an abort rejects with the signal's reason. */
@@ -103,10 +106,13 @@ export class RowBlockEvaluation {
     const { start, plan, args } = this.#begin(block);
     try {
       this.#state.store(start, await runPlanAsync(plan, args, signal));
+      const { constantGradient } = args;
+      if (constantGradient) await fillZeroAsync(constantGradient, rowsToClear(args));
     } catch (error) {
       throw this.#failed(start, args, error);
     }
-    return this.#added(args);
+    this.#running--;
+    return blockGradients(args);
   }
 
   /**
@@ -228,14 +234,6 @@ export class RowBlockEvaluation {
     return this.#hasMaskedLogits === true || this.#state.data.maskedLogProbs !== undefined;
   }
 
-  #added(args: PlanArgs): BlockGradients {
-    this.#running--;
-    if (args.constantGradient) {
-      fillZero(args.constantGradient, args.gradsZeroed ? args.responseMask : undefined);
-    }
-    return blockGradients(args);
-  }
-
   #failed(start: number, args: PlanArgs, error: unknown): unknown {
     this.#running--;
     this.#taken.fill(0, start, start + args.logits.rows);
@@ -249,6 +247,11 @@ function checkSame(where: string, name: string, before: boolean | undefined, now
   if (before === undefined || before === now) return;
   const received = now ? "them after blocks without" : "a block without";
   throw expected("ERR_ARGUMENT", where, `${name} in every block or in none`, received);
+}
+
+/** Those that do not hold zeros in the gradient of a constant branch; undefined for all. */
+function rowsToClear({ gradsZeroed, responseMask }: PlanArgs): Int32Array | undefined {
+  return gradsZeroed ? responseMask : undefined;
 }
 
 function blockGradients({ gradLogits, gradMaskedLogits }: PlanArgs): BlockGradients {

@@ -1,7 +1,9 @@
 /** The tensor a gradient is written to: made, or the caller's own after a check. */
+import { setImmediate } from "node:timers/promises";
+import { bytesOf } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { sameShape, showShape } from "../core/shape.js";
-import { clearRows } from "./copy.js";
+import { clearRows, type TensorArgument } from "./copy.js";
 import { freshTensor } from "./fresh.js";
 import { overlapOf } from "./overlap.js";
 import { Tensor } from "./tensor.js";
@@ -58,9 +60,30 @@ export function gradientTensor(
 export function fillZero(tensor: Tensor, only?: Int32Array): void {
   const native = tensor.toNative("gradient", "the tensor");
   if (only === undefined) clearRows("gradient", native);
-  only?.forEach((flag, row) => {
-    if (flag !== 0) clearRows("gradient", native, row, row + 1);
-  });
+  else clearFlagged(native, only, 0, only.length);
+}
+
+/** Bytes of host memory that are set between two turns of the event loop: a fraction of a millisecond. */
+const BYTES_OF_A_TURN = 2 ** 20;
+
+/** `fillZero` for large tensors beside which the event loop goes on. Throws ERR_DISPOSED, also halfway. */
+export async function fillZeroAsync(tensor: Tensor, only?: Int32Array): Promise<void> {
+  const { rows, rowPitch, dtype, device } = tensor;
+  if (device !== "cpu") return fillZero(tensor, only);
+  const step = Math.max(1, Math.floor(BYTES_OF_A_TURN / (rowPitch * bytesOf(dtype))));
+  for (let row = 0; row < rows; row += step) {
+    if (row > 0) await setImmediate();
+    const native = tensor.toNative("gradient", "the tensor");
+    const end = Math.min(row + step, rows);
+    if (only === undefined) clearRows("gradient", native, row, end);
+    else clearFlagged(native, only, row, end);
+  }
+}
+
+function clearFlagged(native: TensorArgument, only: Int32Array, begin: number, end: number): void {
+  for (let row = begin; row < end; row++) {
+    if (only[row] !== 0) clearRows("gradient", native, row, row + 1);
+  }
 }
 
 /** Lets go of memory that a failed call leaves behind: on a device it would stay until it is collected. */
