@@ -14,6 +14,7 @@ import { describe, expected } from "../core/errors.js";
 import { placeOf } from "../core/slab.js";
 import { nativeStream } from "../cuda/current.js";
 import { type TensorArgument, tensorArgument } from "../tensor/copy.js";
+import { inTurn, mustWait, raisedBy } from "./turns.js";
 
 type Tensors = Readonly<Record<string, TensorArgument | undefined>>;
 type Attributes = Readonly<Record<string, number | string | boolean | undefined>>;
@@ -35,9 +36,11 @@ export function runOp(call: OpCall): void {
 }
 
 /**
- * Runs an op off the event loop. Its tensors' memory must neither be written nor transferred until the promise settles.
+ * Runs an op off the event loop, in its turn. Its tensors' memory must neither be written nor transferred until the
+ * promise settles.
  *
- * An abort stops it at the next block of rows and rejects with `signal.reason`; outputs are then unfinished.
+ * An abort stops it at the next block of rows and rejects with `signal.reason`; outputs are then unfinished. One that
+ * still waits for its turn never begins.
  */
 export async function runOpAsync(call: OpCall, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
@@ -101,19 +104,30 @@ function runPacked(where: string, { index, numbers, stream, memory }: PackedCall
 
 async function runPackedAsync(
   where: string,
+  call: PackedCall,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  // A device has a line of its own: its streams.
+  if (call.onDevice) return runNowAsync(where, call, signal);
+  // Whoever waits keeps its numbers, which the next call overwrites.
+  const kept = mustWait() ? { ...call, numbers: call.numbers.slice() } : call;
+  await inTurn(signal, () => runNowAsync(where, kept, signal));
+}
+
+async function runNowAsync(
+  where: string,
   { index, numbers, stream, memory }: PackedCall,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const cancel = signal && new Int32Array(1);
-  const onAbort = () => cancel?.fill(1);
-  signal?.addEventListener("abort", onAbort, { once: true });
+  signal?.throwIfAborted();
+  const { flag, drop } = raisedBy(signal);
   try {
-    await binding().runAsync(index, numbers, stream, cancel, ...memory);
+    await binding().runAsync(index, numbers, stream, flag, ...memory);
   } catch (error) {
     signal?.throwIfAborted();
     throw papoErrorOf(where, error);
   } finally {
-    signal?.removeEventListener("abort", onAbort);
+    drop();
   }
   signal?.throwIfAborted();
 }
@@ -188,6 +202,7 @@ interface PackedCall {
   readonly numbers: Float64Array;
   readonly stream: NativeStream | undefined;
   readonly memory: readonly NativeMemory[];
+  readonly onDevice: boolean;
 }
 
 /** Packs a call; its numbers are good until the next one is packed. */
@@ -196,6 +211,7 @@ function packed(call: OpCall): PackedCall {
   const { index, tensors, attributes, numbers } = opNamed(call);
   const memory: NativeMemory[] = [];
   let stream: NativeStream | undefined;
+  let onDevice = false;
   let at = 0;
   for (const { name, isInput } of tensors) {
     const tensor = (isInput ? inputs : outputs)[name];
@@ -211,14 +227,17 @@ function packed(call: OpCall): PackedCall {
       numbers[at + 4] = tensor.columns;
       numbers[at + 5] = tensor.rowPitch;
       // The stream in force on the device of the call, if its tensors lie on one.
-      if (device !== "cpu") stream ??= nativeStream(where, device);
+      if (device !== "cpu") {
+        onDevice = true;
+        stream ??= nativeStream(where, device);
+      }
     }
     at += NUMBERS_OF_A_TENSOR;
   }
   for (const attribute of attributes) {
     numbers[at++] = numberOf(where, attribute, call.attributes[attribute.name]);
   }
-  return { index, numbers, stream, memory };
+  return { index, numbers, stream, memory, onDevice };
 }
 
 function numberOf(where: string, attribute: Attribute, value: Attributes[string]): number {
