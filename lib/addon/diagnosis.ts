@@ -10,7 +10,8 @@ import { libcOfNeeds, libcOfProcess } from "./libc.js";
  */
 export function diagnose(path: string, error: unknown): Objection {
   const { code, message = String(error) } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
-  if (code === "ERR_DLOPEN_DISABLED") {
+  // Node's and Deno's.
+  if (code === "ERR_DLOPEN_DISABLED" || /^Requires ffi access\b/.test(message)) {
     return { problem: "forbidden", reason: "this process may not load addons" };
   }
   const links = linksOf(path);

@@ -77,9 +77,11 @@ for (const [title, [message, problem, reason]] of Object.entries(messages)) {
   });
 }
 
-test("addons that are switched off are known by the error's code", (t) => {
+test("addons that are switched off are known by Node's code and by Deno's words", (t) => {
   const error = Object.assign(new Error("no"), { code: "ERR_DLOPEN_DISABLED" });
   t.is(diagnose(PATH, error).problem, "forbidden");
+  const denied = `Requires ffi access to "${PATH}", run again with the --allow-ffi flag`;
+  t.is(diagnose(PATH, new Error(denied)).problem, "forbidden");
 });
 
 test("anything that is thrown has words", (t) => {
