@@ -1,5 +1,6 @@
 /** The one error class of the package and the one form of its messages. */
 import { types } from "node:util";
+import { classOfAnotherCopy } from "./copies.js";
 import { printable, printableLines } from "./printable.js";
 import { typedArrayClass, typedArrayLength } from "./typed-array.js";
 
@@ -88,5 +89,9 @@ export function describe(value: unknown): string {
   const arrayClass = typedArrayClass(value);
   if (arrayClass !== undefined) return `${arrayClass} of ${typedArrayLength(value)} elements`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
+  const foreign = classOfAnotherCopy(value as object);
+  if (foreign !== undefined) {
+    return `a ${foreign} of another copy of papo (two are installed: npm ls papo)`;
+  }
   return "an object";
 }

@@ -1,6 +1,7 @@
 /** The tensor: typed memory with a shape, on the host or a device, and the two fields autograd keeps on it. */
 /// <reference lib="esnext.disposable" preserve="true" />
 import { checkText, readOptions } from "../core/arguments.js";
+import { markClass } from "../core/copies.js";
 import { type Device, parseDevice } from "../core/device.js";
 import {
   type ArrayOf,
@@ -374,3 +375,5 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     return { from, to, result, isFresh, stream };
   }
 }
+
+markClass(Tensor);
