@@ -82,7 +82,7 @@ test("the tarball holds what the manifest names and what a build needs, and no t
   const headers = ["napi.h", "node_api.h", "LICENSE-node-addon-api", "LICENSE-node-api-headers"];
   const needed = [
     ...named,
-    ...["LICENSE", "CMakeLists.txt", "binding.gyp", "native/addon/addon.cpp"],
+    ...["LICENSE", "CMakeLists.txt", "native/addon/addon.cpp"],
     ...headers.map((name) => `third-party/node-api/${name}`),
   ];
   t.deepEqual(
@@ -94,4 +94,6 @@ test("the tarball holds what the manifest names and what a build needs, and no t
     /^(test|bench|examples|build|lib|node_modules)\//.test(path),
   );
   t.deepEqual(strange, []);
+  const built = [...paths].filter((path) => /^[^/]+\.gyp$/.test(path));
+  t.deepEqual(built, [], "npm ci builds a package with such a file, whatever gypfile says");
 });
