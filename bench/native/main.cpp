@@ -18,7 +18,7 @@
 
 #include "core/half.hpp"
 #include "cpu/backend.hpp"
-#include "cpu/floating_point.hpp"
+#include "core/floating_point.hpp"
 #include "loops.hpp"
 
 using namespace papo;
@@ -59,7 +59,7 @@ const bench::Loops& loops_of(cpu::Isa isa) {
 void for_each_row(const Options& options, const std::function<void(std::size_t row)>& f) {
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
-    const cpu::KernelFloatingPoint scope;
+    const papo::KernelFloatingPoint scope;
     for (std::size_t row; (row = next++) < options.rows;) f(row);
   };
   std::vector<std::thread> others;
@@ -102,7 +102,7 @@ void run_small(const Options& options) {
   for (const cpu::Isa isa : cpu::available_isas()) {
     if (isa == cpu::Isa::scalar || isa == cpu::Isa::avx512_bf16) continue;
     const bench::Loops& loops = loops_of(isa);
-    const cpu::KernelFloatingPoint scope;
+    const papo::KernelFloatingPoint scope;
     std::vector<double> times[3];
     for (std::size_t round = 0; round < options.rounds; ++round) {
       const double pairs = kRepeats * kCount / 16.0;

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <mutex>
 
-#include "cpu/floating_point.hpp"
+#include "core/floating_point.hpp"
 #include "cpu/parallel.hpp"
 #include "ops/token_objective.hpp"
 

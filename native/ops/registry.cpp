@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "core/floating_point.hpp"
 #include "ops/papo_loss.hpp"
 #include "ops/token_objective.hpp"
 #include "ops/token_stats.hpp"
@@ -184,6 +185,7 @@ void Registry::add_kernel(const char* name, DeviceKind device, Kernel kernel) {
 }
 
 Status Registry::run(const OpEntry& entry, const OpCall& call) const {
+  const KernelFloatingPoint scope;
   Status status = check_call(call);
   if (status.ok()) status = entry.check(call);
   if (!status.ok() || call.rows == 0) return status;

@@ -10,7 +10,7 @@
 
 #include "core/half.hpp"
 #include "cpu/backend.hpp"
-#include "cpu/floating_point.hpp"
+#include "core/floating_point.hpp"
 
 using namespace papo;
 
@@ -102,7 +102,7 @@ template <typename T>
 Errors errors_of(const cpu::IsaTable& table, const std::vector<float>& p,
                  const std::vector<float>& q, DType dtype, double temperature,
                  double grad_rounding) {
-  const cpu::KernelFloatingPoint scope;
+  const KernelFloatingPoint scope;
   const std::size_t vocab = p.size(), padding = 3;
   const Row<T> row_p(p, dtype, padding), row_q(q, dtype, padding);
   std::size_t chosen = vocab / 2;
@@ -276,7 +276,7 @@ TEST_CASE("near-equal policies keep the relative precision of their KL") {
 template <typename T>
 double rest_error(const cpu::IsaTable& table, const std::vector<float>& p,
                   const std::vector<float>& q, std::size_t peak, DType dtype, double temperature) {
-  const cpu::KernelFloatingPoint scope;
+  const KernelFloatingPoint scope;
   const Row<T> row_p(p, dtype, 0), row_q(q, dtype, 0);
   const auto id = static_cast<std::int32_t>(peak);
   double statistics[kStatisticCount];
@@ -392,7 +392,7 @@ TEST_CASE("gradients have the same bits streamed, in step with the next row and 
   };
   for (const cpu::Isa isa : cpu::available_isas()) {
     CAPTURE(std::string(cpu::name_of(isa)));
-    const cpu::KernelFloatingPoint scope;
+    const KernelFloatingPoint scope;
     std::vector<double> statistics(kRows * kStatisticCount), terms(kRows * kTermCount);
     papo_loss::Params params{};
     params.rows = kRows;

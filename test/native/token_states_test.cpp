@@ -10,7 +10,7 @@
 
 #include "core/half.hpp"
 #include "cpu/backend.hpp"
-#include "cpu/floating_point.hpp"
+#include "core/floating_point.hpp"
 #include "math/token_lines.hpp"
 #include "ops/state_checks.hpp"
 
@@ -122,7 +122,7 @@ void check_parts(const std::vector<float>& p, const std::vector<float>& q, DType
   for (const cpu::Isa isa : cpu::available_isas()) {
     CAPTURE(std::string(cpu::name_of(isa)));
     CAPTURE(vocab);
-    const cpu::KernelFloatingPoint scope;
+    const KernelFloatingPoint scope;
     const cpu::IsaTable& table = cpu::table_of(isa);
     State together = partial(table, parts.front(), dtype, id, vocab);
     for (std::size_t i = 1; i < parts.size(); ++i) {

@@ -1,7 +1,9 @@
 // The ops on a device from the host's side: the CPU's results, whatever is absent, in the order of their stream.
 #include <cuda_runtime.h>
 
+#include <cfenv>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <utility>
 #include <vector>
@@ -39,6 +41,30 @@ TEST_CASE("papo_loss on a device gives what the CPU gives, on any device") {
   for (const int device : {0, 1}) {
     HostLoss host;
     check_same(host, device);
+  }
+}
+
+TEST_CASE(
+    "the host's part of a call on a device rounds to nearest, whatever the thread is set to") {
+  const FreshMachine machine;
+  HostLoss host;
+  OnDevice expected(host.call, 0);
+  REQUIRE(expected.run().ok());
+  // One over the temperature is inexact: one of the two takes it elsewhere than the nearest.
+  for (const int rounding : {FE_UPWARD, FE_DOWNWARD}) {
+    OnDevice received(host.call, 0);
+    std::fesetround(rounding);
+    const Status status = received.run();
+    CHECK(std::fegetround() == rounding);
+    std::fesetround(FE_TONEAREST);
+    REQUIRE(status.ok());
+    CHECK(received.lines(loss::kStatistics) == expected.lines(loss::kStatistics));
+    CHECK(received.lines(loss::kTerms) == expected.lines(loss::kTerms));
+    for (const auto output : {loss::kGradLogits, loss::kGradMaskedLogits}) {
+      const std::vector<float> right = expected.matrix(expected.call.outputs[output]);
+      const std::vector<float> got = received.matrix(received.call.outputs[output]);
+      CHECK(std::memcmp(got.data(), right.data(), right.size() * sizeof(float)) == 0);
+    }
   }
 }
 

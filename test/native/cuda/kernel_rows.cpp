@@ -9,7 +9,7 @@
 
 #include "core/half.hpp"
 #include "cpu/backend.hpp"
-#include "cpu/floating_point.hpp"
+#include "core/floating_point.hpp"
 #include "ops/vocab_shard.hpp"
 #include "shim_array.hpp"
 
@@ -212,7 +212,7 @@ Statistics walk_down_far(const Rows& rows, const Choice& choice, std::int64_t pi
 }
 
 Statistics walk_down_on_cpu(const Rows& rows) {
-  const cpu::KernelFloatingPoint scope;
+  const KernelFloatingPoint scope;
   const HostMatrix p(rows.p, rows.dtype, rows.rows, rows.vocab);
   const HostMatrix q(rows.q, rows.dtype, rows.masked ? rows.rows : 0, rows.vocab);
   Statistics result;
@@ -285,7 +285,7 @@ Loss loss_of(const Rows& rows, const Objective& objective, const GradientsWanted
 }
 
 Loss loss_on_cpu(const Rows& rows, const Objective& objective, const GradientsWanted& wanted) {
-  const cpu::KernelFloatingPoint scope;
+  const KernelFloatingPoint scope;
   const HostMatrix p(rows.p, rows.dtype, rows.rows, rows.vocab);
   const HostMatrix q(rows.q, rows.dtype, rows.masked ? rows.rows : 0, rows.vocab);
   const std::vector<float> zeros(rows.rows * rows.vocab);

@@ -1,4 +1,4 @@
-// The floating-point environment of the kernels: round to nearest, subnormals flushed.
+// The floating-point environment of every op: round to nearest, subnormals flushed.
 #pragma once
 
 #include <cstdint>
@@ -7,10 +7,12 @@
 #include <xmmintrin.h>
 #endif
 
-namespace papo::cpu {
+namespace papo {
 
 /// Sets it for one scope and restores what the thread had, so that another addon's settings change no result
-/// and the far tail of a distribution (all subnormal products) costs no more than the rest.
+/// and the far tail of a distribution (all subnormal products) costs no more than the rest. Once around a call, whose
+/// checks and host-side preparation of a device's kernel round too, and once per block: what a thread of the pool is
+/// born with is the system's choice (Linux passes on what the caller had).
 class KernelFloatingPoint {
  public:
 #if defined(__x86_64__)
@@ -43,4 +45,4 @@ class KernelFloatingPoint {
   KernelFloatingPoint& operator=(const KernelFloatingPoint&) = delete;
 };
 
-}  // namespace papo::cpu
+}  // namespace papo
