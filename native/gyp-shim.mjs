@@ -3,7 +3,7 @@
 // node-gyp's arguments are dropped on purpose: Node-API is ABI-stable, so one build serves every Node version,
 // and the headers come from the package node-api-headers or from copies of it, so nothing is downloaded.
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -14,11 +14,8 @@ const preset = process.env.PAPO_CMAKE_PRESET;
 if (preset) {
   run("cmake", "--preset", preset);
   run("cmake", "--build", "--preset", preset, "--target", "papo");
-} else if (existsSync(join(root, "lib"))) {
-  // A checkout has cmake-js, whose builds are incremental.
-  run("npm", "run", "build:native");
 } else {
-  run(process.execPath, "dist/cli/main.js", "build");
+  run("npm", "run", "build:native");
 }
 
 // prebuildify strips what it finds and moves it away. Where it works in a folder of its own, it gets a copy.

@@ -13,8 +13,6 @@ const KINDS: readonly (readonly [kind: RegExp, needed: boolean])[] = [
   // The command is no module for others: it needs no declarations.
   [/^dist\/cli\/[a-z-]+\.js$/, true],
   [/^native\/([a-z]+\/)+[a-z0-9_.]+\.(cpp|hpp|cu|cuh)$/, true],
-  [/^native\/gyp-shim\.mjs$/, true],
-  [/^(native\/)?binding\.gyp$/, true],
   [/^third-party\/node-api\/([a-z_.-]+\.h|node_api\.def|LICENSE-[a-z-]+)$/, true],
   [/^prebuilds\/(linux|darwin|win32)-(x64|arm64)\/papo(\.glibc|\.musl)?\.node$/, true],
 ];
@@ -77,7 +75,7 @@ test("what is made to be run says how, and nothing else is", (t) => {
   t.regex(inside("dist/cli/main.js"), /^#!\/usr\/bin\/env node\n/);
   const runnable = files.filter(({ mode }) => (mode & 0o111) !== 0).map(({ path }) => path);
   t.deepEqual(
-    runnable.filter((path) => !/^(dist\/cli\/main\.js|native\/gyp-shim\.mjs|.*\.node)$/.test(path)),
+    runnable.filter((path) => !/^(dist\/cli\/main\.js|.*\.node)$/.test(path)),
     [],
   );
 });
