@@ -23,23 +23,24 @@ export function localBuild(root: string): string {
 }
 
 /**
- * The file that PAPO_ADDON_PATH names; else the local build and what is prebuilt for this platform.
+ * The file that PAPO_ADDON_PATH names; else the local build and what is prebuilt for `platform`, this one.
  * Where the C library is not known, null, addons for either are candidates.
  */
 export function candidatesFor(
   environment: Environment,
   root: string,
   libc: Libc | null = libcOfProcess() ?? null,
+  platform: string = PLATFORM,
 ): Candidates {
   const explicit = environment.PAPO_ADDON_PATH;
   if (explicit) return { explicit: true, paths: [resolve(explicit)], absent: undefined };
-  const folder = join(root, "prebuilds", PLATFORM);
+  const folder = join(root, "prebuilds", platform);
   const there = namesIn(folder);
   const prebuilt = prebuiltNames(libc).filter((name) => there.includes(name));
   return {
     explicit: false,
     paths: [localBuild(root), ...prebuilt.map((name) => join(folder, name))],
-    absent: prebuilt.length > 0 ? undefined : absence(root, folder, there, libc),
+    absent: prebuilt.length > 0 ? undefined : absence(root, platform, there, libc),
   };
 }
 
@@ -56,16 +57,17 @@ function prebuiltNames(libc: Libc | null): string[] {
 
 function absence(
   root: string,
-  folder: string,
+  platform: string,
   there: readonly string[],
   libc: Libc | null,
 ): LoadAttempt {
   const addons = there.filter((name) => name.endsWith(".node"));
   const platforms = prebuiltPlatforms(root);
-  const on = libc === null ? PLATFORM : `${PLATFORM} with ${libc}`;
+  const on = libc === null ? platform : `${platform} with ${libc}`;
   const others = addons.length > 0 ? addons : platforms;
   const rest = others.length > 0 ? `only ${others.join(", ")}` : "nor for any other platform";
-  return { path: folder, problem: "missing", reason: `no prebuilt addon for ${on}, ${rest}` };
+  const path = join(root, "prebuilds", platform);
+  return { path, problem: "missing", reason: `no prebuilt addon for ${on}, ${rest}` };
 }
 
 function namesIn(folder: string): string[] {

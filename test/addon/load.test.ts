@@ -17,6 +17,7 @@ import {
 } from "../../lib/addon/load.js";
 import { manifestIn, PACKAGE_ROOT, version } from "../../lib/addon/package-root.js";
 import { info } from "../../lib/index.js";
+import { addonOf, TARGETS } from "../../packaging/targets.js";
 import { copied, rootOf, write } from "./broken-addons.js";
 
 const folder = mkdtempSync(join(tmpdir(), "papo-load-"));
@@ -73,6 +74,20 @@ test("of prebuilt addons those for the other C library are not tried", (t) => {
     LOCAL,
     ...["papo.glibc.node", "papo.musl.node", "papo.node"].map(prebuilt),
   ]);
+});
+
+test("every addon that is prebuilt is found on the system that it is for, and on no other", (t) => {
+  const root = rootOf(folder, "every");
+  for (const target of Object.values(TARGETS)) write(join(root, addonOf(target)), "");
+  for (const { platform, arch, libc, ...rest } of Object.values(TARGETS)) {
+    const { paths, absent } = candidatesFor({}, root, libc ?? null, `${platform}-${arch}`);
+    t.deepEqual(paths.slice(1), [join(root, addonOf({ platform, arch, libc, ...rest }))]);
+    t.is(absent, undefined);
+  }
+  t.is(
+    candidatesFor({}, root, null, "win32-arm64").absent?.reason,
+    "no prebuilt addon for win32-arm64, only darwin-arm64, darwin-x64, linux-arm64, linux-x64, win32-x64",
+  );
 });
 
 test("where nothing is prebuilt for this platform, what there is is named", (t) => {
