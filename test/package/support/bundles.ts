@@ -53,7 +53,7 @@ async function bundle(
 export async function tryBundleInProject(runtime: Runtime): Promise<void> {
   const cwd = await installedProject();
   for (const [format, program] of FORMS) {
-    for (const external of [["papo", "papo/*"], []]) {
+    for (const external of [["papo"], []]) {
       const file = await bundled(program, format, external);
       checkReadmeProgram(await runProgram(runtime, [file], { cwd }));
     }

@@ -41,18 +41,18 @@ const program = (name: string) => async (runtime: Runtime) => {
   await documentOf(runtime, [`${name}.js`]);
 };
 
-/** Flags that allow what loading papo takes, and those that leave the addon out; undefined where there are none. */
-function permissions({ kind, major }: Runtime, project: string): [string[], string[]] | undefined {
-  if (kind === "bun") return undefined;
+/** Flags with which papo loads, no more than it takes, and the same without the one for addons. */
+function permissions({ kind, major }: Runtime, project: string): { all: string[]; few: string[] } {
   if (kind === "deno") {
-    const without = ["run", "--no-prompt", "--no-lock", "--allow-read", "--allow-env"];
-    return [[...without, "--allow-ffi", "--allow-sys"], without];
+    const reading = ["--allow-read=.", "--allow-env=PAPO_ADDON_PATH,PAPO_NUM_THREADS"];
+    const few = ["run", "--no-prompt", "--no-lock", ...reading];
+    return { all: [...few, "--allow-ffi=."], few };
   }
-  const without = [
+  const few = [
     major < 22 ? "--experimental-permission" : "--permission",
     `--allow-fs-read=${join(project, "*")}`,
   ];
-  return [[...without, "--allow-addons"], without];
+  return { all: [...few, "--allow-addons"], few };
 }
 
 const withoutPermissions = ({ kind }: Runtime) =>
@@ -60,15 +60,15 @@ const withoutPermissions = ({ kind }: Runtime) =>
 
 async function tryPermitted(runtime: Runtime): Promise<void> {
   const project = await installedProject();
-  const [flags] = permissions(runtime, project) as [string[], string[]];
-  const { path } = await documentOf(runtime, ["load.js"], flags);
+  const { all } = permissions(runtime, project);
+  const { path } = await documentOf(runtime, ["load.js"], all);
   assert.equal(path, join(packageIn(project), PREBUILT));
 }
 
 async function tryRefused(runtime: Runtime): Promise<void> {
   const project = await installedProject();
-  const [, flags] = permissions(runtime, project) as [string[], string[]];
-  const { code, message } = await documentOf(runtime, ["load.js"], flags);
+  const { few } = permissions(runtime, project);
+  const { code, message } = await documentOf(runtime, ["load.js"], few);
   assert.equal(code, "ERR_UNSUPPORTED", message);
   assert.match(message, /this process may not load addons/);
   assert.match(message, runtime.kind === "deno" ? /deno with --allow-ffi/ : /--allow-addons/);
@@ -135,7 +135,7 @@ export const WAYS: readonly Way[] = [
   { name: "twice", sentence: "carries two copies of the package", attempt: tryTwice },
   {
     name: "permitted",
-    sentence: "loads the addon with the permissions that README names, and no others",
+    sentence: "loads the addon with few permissions",
     reason: withoutPermissions,
     attempt: tryPermitted,
   },
