@@ -18,7 +18,7 @@ export const requireHere: { (path: string): unknown; resolve(name: string): stri
 
 /**
  * The package's root: this file lies two levels below it, in `lib/` as in `dist/`. In a bundle it lies elsewhere, and
- * the package is where the bundle would import it from; the bundle's own folder where it could not.
+ * the package is where the bundle would import it from; the bundle's own folder, or its executable's, where it could not.
  */
 export const PACKAGE_ROOT: string = packageRoot();
 
@@ -38,9 +38,15 @@ export function manifestIn(root: string): Manifest | undefined {
 function packageRoot(): string {
   const above = fileURLToPath(new URL("../..", HERE));
   if (manifestIn(above)) return above;
+  const bundle = bundleOf(fileURLToPath(HERE), process.execPath);
   try {
-    return dirname(requireHere.resolve("papo/package.json"));
+    return dirname(createRequire(bundle).resolve("papo/package.json"));
   } catch {
-    return dirname(fileURLToPath(HERE));
+    return dirname(bundle);
   }
+}
+
+/** A bundle's file on the disk: Bun's executables carry theirs in a file system that nobody else can put anything into. */
+export function bundleOf(here: string, executable: string): string {
+  return /^(?:\/\$bunfs|[A-Z]:[\\/]~BUN)[\\/]/.test(here) ? executable : here;
 }

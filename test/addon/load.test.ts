@@ -15,7 +15,7 @@ import {
   objectionToRuntime,
   threadsOf,
 } from "../../lib/addon/load.js";
-import { manifestIn, PACKAGE_ROOT, version } from "../../lib/addon/package-root.js";
+import { bundleOf, manifestIn, PACKAGE_ROOT, version } from "../../lib/addon/package-root.js";
 import { info } from "../../lib/index.js";
 import { addonOf, TARGETS } from "../../packaging/targets.js";
 import { copied, rootOf, write } from "./broken-addons.js";
@@ -160,6 +160,12 @@ test("the package knows where it lies and its version", (t) => {
   t.is(manifestIn(PACKAGE_ROOT)?.version, version);
   t.is(manifestIn(folder), undefined);
   t.is(manifestIn(join(PACKAGE_ROOT, "node_modules", "commander")), undefined, "another package");
+});
+
+test("a bundle in an executable of Bun's lies where the executable does", (t) => {
+  t.is(bundleOf("/app/out/main.mjs", "/usr/bin/node"), "/app/out/main.mjs");
+  t.is(bundleOf("/$bunfs/root/main", "/app/main"), "/app/main");
+  t.is(bundleOf("B:\\~BUN\\root\\main", "C:\\app\\main.exe"), "C:\\app\\main.exe");
 });
 
 test("a runtime with an older Node-API is refused before anything is loaded", (t) => {
