@@ -2,6 +2,7 @@
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { sourcesDigest, writeRecord } from "./record.js";
 import {
   addonOf,
   holdsKernels,
@@ -53,8 +54,10 @@ if (objections.length > 0) {
 }
 for (const name of names) {
   const target = TARGETS[name] as Target;
-  prebuild(name, target);
   const path = addonOf(target);
+  const sources = sourcesDigest();
+  prebuild(name, target);
+  writeRecord(path, sources);
   const cuda = holdsKernels(join(ROOT, path)) ? "with CUDA kernels" : "without CUDA kernels";
   console.log(`${path}: ${statSync(join(ROOT, path)).size} bytes, ${cuda}`);
 }

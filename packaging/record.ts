@@ -69,8 +69,8 @@ export function writeRecord(addon: string, sources: string): void {
 }
 
 /** What keeps an addon from being of these sources, one sentence each. */
-export function objectionsToRecord(addon: string, sources: string): string[] {
-  const path = join(ROOT, addon);
+export function objectionsToRecord(addon: string, sources: string, root: string = ROOT): string[] {
+  const path = join(root, addon);
   if (!existsSync(recordOf(path))) {
     return [`${addon} has no record of what it was built from: npm run build:prebuilds writes it`];
   }
@@ -87,8 +87,9 @@ export function objectionsToRecord(addon: string, sources: string): string[] {
 
 /** What git prints; undefined where there is none, or it refuses. */
 export function git(...args: readonly string[]): string | undefined {
-  const { status, stdout } = spawnSync("git", args, { cwd: ROOT, encoding: "utf8" });
-  return status === 0 ? stdout.trim() : undefined;
+  const env = { ...process.env, GIT_TERMINAL_PROMPT: "0" };
+  const { status, stdout } = spawnSync("git", args, { cwd: ROOT, encoding: "utf8", env });
+  return status === 0 ? stdout.trimEnd() : undefined;
 }
 
 function filesOf(root: string, name: string): string[] {

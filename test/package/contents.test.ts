@@ -15,6 +15,8 @@ const KINDS: readonly (readonly [kind: RegExp, needed: boolean])[] = [
   [/^native\/([a-z]+\/)+[a-z0-9_.]+\.(cpp|hpp|cu|cuh)$/, true],
   [/^third-party\/node-api\/([a-z_.-]+\.h|node_api\.def|LICENSE-[a-z-]+)$/, true],
   [/^prebuilds\/(linux|darwin|win32)-(x64|arm64)\/papo(\.glibc|\.musl)?\.node$/, true],
+  // What each was built from (packaging/record.ts); an addon that was put there by hand has none.
+  [/^prebuilds\/(linux|darwin|win32)-(x64|arm64)\/papo(\.glibc|\.musl)?\.json$/, false],
 ];
 
 /** Bytes: the tarball; what is in it without addons, each of which has a limit of its own. */
