@@ -81,15 +81,10 @@ export function addonsStep(required: string): Step {
   };
 }
 
-/** Arguments of node for tests. */
-export function ava(...files: readonly string[]): string[] {
-  // Of the tests in test/package, npm test leaves some out; this configuration has them all.
-  return [
-    join(ROOT, "node_modules", "ava", "entrypoints", "cli.mjs"),
-    "--config",
-    "ava.package.config.mjs",
-    ...files,
-  ];
+/** Arguments of node for a file of tests: those that `npm test` leaves out have a configuration of their own. */
+export function ava(file: string, config: "default" | "package" = "default"): string[] {
+  const program = join(ROOT, "node_modules", "ava", "entrypoints", "cli.mjs");
+  return [program, ...(config === "package" ? ["--config", "ava.package.config.mjs"] : []), file];
 }
 
 /** The licences name one release of CUDA's runtime; this machine's addon says which one it holds. */

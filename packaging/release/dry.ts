@@ -3,16 +3,7 @@ import { parseArgs } from "node:util";
 import { addonsStep, BUILT, INSTALLED } from "./built.js";
 import { TREE, VERSION } from "./source.js";
 import { runAll, type Step, summary } from "./step.js";
-import {
-  CHECKSUMS,
-  CONTENTS,
-  INSTALL,
-  LICENCES,
-  MANIFEST,
-  PACK,
-  PUBLISH,
-  TYPES,
-} from "./tarball.js";
+import { CHECKSUMS, PACK, PUBLISH, TESTS } from "./tarball.js";
 
 /** What this project builds on Debian; the other platforms come from a hosted CI. */
 const REQUIRED = process.env.PAPO_REQUIRE_PREBUILDS || "linux-x64+cuda,linux-x64-musl,linux-arm64";
@@ -32,11 +23,7 @@ const steps: readonly Step[] = [
   BUILT,
   addonsStep(values.require),
   PACK,
-  CONTENTS,
-  LICENCES,
-  MANIFEST,
-  TYPES,
-  INSTALL,
+  ...TESTS,
   PUBLISH,
   CHECKSUMS,
 ];

@@ -62,21 +62,35 @@ export function summary(results: readonly Result[]): string {
   return ["", ...lines, "", verdict].join("\n");
 }
 
-/** Runs a program in the checkout; its output is shown where it fails, and is the failure's last lines. */
+/** Output to be read here; `npm run --silent` would hand its silence on to npm. */
+const PLAIN = { NO_COLOR: "1", FORCE_COLOR: "0", npm_config_loglevel: "notice" };
+
+/** Runs a program in the checkout. */
 export function command(
   program: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-): { readonly ok: boolean; readonly stdout: string; readonly tail: string } {
+): Ended {
   const { status, stdout, stderr, error } = spawnSync(program, args, {
     cwd: ROOT,
     encoding: "utf8",
-    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0", ...env },
+    env: { ...process.env, ...PLAIN, ...env },
     maxBuffer: 2 ** 28,
     shell: process.platform === "win32",
   });
   const output = `${stdout}${stderr}`.trimEnd() || (error?.message ?? "");
-  return { ok: status === 0, stdout, tail: output.split("\n").slice(-25).join("\n") };
+  const tail = output.split("\n").slice(-25).join("\n");
+  return { ok: status === 0, stdout, output, tail };
+}
+
+/** A program that came to its end. */
+export interface Ended {
+  readonly ok: boolean;
+  readonly stdout: string;
+  /** What it printed, errors too. */
+  readonly output: string;
+  /** The last lines of it. */
+  readonly tail: string;
 }
 
 /** A finding of failures alone. */

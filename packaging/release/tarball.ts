@@ -36,47 +36,43 @@ export const PACK: Step = {
 };
 
 /** A step that runs tests on the tarball. */
-function tested(name: string, title: string, ...files: readonly string[]): Step {
+function tested(name: string, title: string, file: string, config?: "package"): Step {
   return {
     name,
     title,
     after: ["pack"],
     run() {
-      const { ok, tail } = command(process.execPath, ava(...files), { PAPO_PACKED: REPORT });
+      const path = `test/package/${file}.test.ts`;
+      const { ok, tail } = command(process.execPath, ava(path, config), { PAPO_PACKED: REPORT });
       return failures(ok ? [] : [tail]);
     },
   };
 }
 
-const of = (name: string) => `test/package/${name}.test.ts`;
-
-export const CONTENTS: Step = tested(
-  "contents",
-  "only what belongs there, small enough",
-  of("contents"),
-);
-export const LICENCES: Step = tested(
-  "licences",
-  "notices and bill of materials are up to date",
-  of("licences"),
-);
-export const MANIFEST: Step = tested("manifest", "publint and are-the-types-wrong", of("manifest"));
-export const TYPES: Step = tested("types", "the types in readers' projects", of("declarations"));
-export const INSTALL: Step = tested(
-  "install",
-  "installed and used by this Node and this npm",
-  of("matrix"),
-);
+/** What each tells of the tarball is in the tests' own titles. */
+export const TESTS: readonly Step[] = [
+  tested("contents", "only what belongs there, small enough", "contents"),
+  tested("licences", "notices and bill of materials are up to date", "licences"),
+  tested("manifest", "publint and are-the-types-wrong", "manifest", "package"),
+  tested("types", "the types in readers' projects", "declarations", "package"),
+  tested("install", "installed and used by this Node and this npm", "matrix", "package"),
+];
 
 export const PUBLISH: Step = {
   name: "publish",
   title: "npm publish --dry-run",
   after: ["pack"],
   run() {
-    const args = ["publish", packed().path, "--dry-run", "--ignore-scripts", "--access", "public"];
-    const { ok, tail } = command("npm", [...args, "--provenance"]);
+    const args = ["publish", "--dry-run", "--ignore-scripts", "--access", "public", "--provenance"];
+    const { ok, tail } = command("npm", [...args, packed().path]);
+    // Of a folder npm also says what it would correct in package.json.
+    const corrections = command("npm", args)
+      .output.split("\n")
+      .filter((line) =>
+        /^npm warn publish (?!This command requires you to be logged in)/.test(line),
+      );
     return failures(
-      [...(ok ? [] : [tail]), ...objectionsToRepository()],
+      [...(ok ? [] : [tail]), ...corrections, ...objectionsToRepository()],
       [
         "not tried: the login, whether the name is ours, provenance (npm signs it in a hosted CI alone)",
         ...(readRepository() ? [] : [NO_REPOSITORY]),

@@ -11,7 +11,9 @@ const PROJECTS = {
 } as const;
 
 for (const [name, options] of Object.entries(PROJECTS)) {
-  for (const compiler of Object.keys(COMPILERS)) {
+  // The oldest takes its seconds, and resolves for a bundler as those after it do.
+  const compilers = Object.keys(COMPILERS).slice(0, name === "a bundler" ? -1 : undefined);
+  for (const compiler of compilers) {
     test(`TypeScript ${compiler}, ${name}: declarations hold, and say what a reader expects`, (t) => {
       t.is(complaints(compiler, OWN, options), "");
     });
