@@ -1,9 +1,10 @@
 // The package as it is published, tried from its tarball: `npm run test:package`.
 //
-// Only with what is at hand: this Node, this npm. PAPO_PACKAGE_MATRIX=all takes every runtime and package manager of
+// What it exports and its types, under several compilers; installed and run, with what is at hand: this Node, this npm.
+// PAPO_PACKAGE_MATRIX=all takes every runtime and package manager of
 // test/package/runtimes too, which it installs first (a gigabyte), and builds from source, which takes minutes.
 export default {
-  files: ["test/package/matrix.test.ts"],
+  files: ["test/package/{matrix,manifest,declarations}.test.ts"],
   extensions: ["ts"],
   nodeArguments: ["--import=tsx"],
   timeout: "10m",
