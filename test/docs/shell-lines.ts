@@ -42,7 +42,7 @@ export function isKnown([program = "", ...rest]: readonly string[], scripts: obj
 }
 
 function isScript([verb = "", name = ""]: readonly string[], scripts: object): boolean {
-  if (verb === "ci" || verb === "install") return true;
+  if (["ci", "install", "pack"].includes(verb)) return true;
   return (verb === "run" ? name : verb) in scripts;
 }
 
