@@ -307,6 +307,25 @@ test("starting a call runs no JavaScript, not even a setter of Array.prototype",
   await running;
 });
 
+test("an error has its code and row, also where Object.prototype has setters for them", (t) => {
+  const call = soundCall();
+  (call[1].logits?.data as Float32Array)[VOCAB] = Number.NaN;
+  const set = () => {};
+  for (const name of ["code", "row"]) {
+    Object.defineProperty(Object.prototype, name, { set, get: set, configurable: true });
+  }
+  let error: unknown;
+  try {
+    runNative(call);
+  } catch (thrown) {
+    error = thrown;
+  } finally {
+    for (const name of ["code", "row"]) Reflect.deleteProperty(Object.prototype, name);
+  }
+  const { code, row } = error as { code?: string; row?: number };
+  t.deepEqual([code, row], ["ERR_NOT_FINITE", 1]);
+});
+
 test("no value in any place crashes the process", async (t) => {
   const anything = fc.anything({
     withTypedArray: true,
