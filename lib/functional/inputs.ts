@@ -69,11 +69,12 @@ export function optionalNumberRows(
 export function advantageRows(where: string, value: NumbersInput, layout: Layout): Float64Array {
   const values = rowValues(where, "advantages", value, FLOAT_ARRAYS);
   const { rows, sequences, offsets } = layout;
-  if (values.length !== rows && values.length !== sequences) {
-    const what = `advantages [${rows}] for rows or [${sequences}] for sequences`;
-    throw expected("ERR_SHAPE", where, what, `[${values.length}]`);
-  }
   const advantages = numbersOf(where, "advantages", values);
+  const { length } = advantages;
+  if (length !== rows && length !== sequences) {
+    const what = `advantages [${rows}] for rows or [${sequences}] for sequences`;
+    throw expected("ERR_SHAPE", where, what, `[${length}]`);
+  }
   if (advantages.length === rows) return advantages;
   const spread = innerArray("float64", rows);
   for (let s = 0; s < sequences; s++) {
@@ -186,6 +187,8 @@ function tensorValues(
 }
 
 function checkRows(where: string, name: string, values: RowValues, rows: number): void {
-  if (values.length === rows) return;
-  throw expected("ERR_SHAPE", where, `${name} [${rows}]`, `[${values.length}]`);
+  // An array may say something else of its length.
+  const length = arrayLength(values) as number;
+  if (length === rows) return;
+  throw expected("ERR_SHAPE", where, `${name} [${rows}]`, `[${length}]`);
 }

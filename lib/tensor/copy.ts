@@ -4,6 +4,7 @@ import { binding } from "../addon/load.js";
 import { callNative, callNativeAsync } from "../addon/native-error.js";
 import type { CudaDevice, Device } from "../core/device.js";
 import { bytesOf, type DType, type TensorArray } from "../core/dtype.js";
+import { typedArrayBuffer, typedArrayByteOffset } from "../core/typed-array.js";
 import { nativeStream } from "../cuda/current.js";
 import { type Stream, streamFor } from "../cuda/stream.js";
 
@@ -127,6 +128,7 @@ function copyOnHost(from: TensorArgument, to: TensorArgument): void {
 
 /** Bytes and not elements: a float16 tensor may lie in a Uint16Array or a Float16Array, which convert into each other. */
 function bytesIn(tensor: TensorArgument, begin: number, length: number): Uint8Array {
-  const { buffer, byteOffset } = tensor.data as TensorArray;
-  return new Uint8Array(buffer, byteOffset + tensor.byteOffset + begin, length);
+  const data = tensor.data as TensorArray;
+  const first = typedArrayByteOffset(data) + tensor.byteOffset + begin;
+  return new Uint8Array(typedArrayBuffer(data), first, length);
 }

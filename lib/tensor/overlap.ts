@@ -6,7 +6,7 @@ export type Overlap = "none" | "same" | "part";
 
 /** How the memory of two tensors of one shape lies to each other. Throws ERR_DISPOSED. */
 export function overlapOf(where: string, a: Tensor, b: Tensor): Overlap {
-  const [first, second] = [a.span(where, "the tensor"), b.span(where, "the tensor")];
+  const [first, second] = [a.span(where, "memory"), b.span(where, "memory")];
   if (first.space !== second.space) return "none";
   if (!(first.begin < second.end && second.begin < first.end)) return "none";
   const same = first.begin === second.begin && a.dtype === b.dtype && a.rowPitch === b.rowPitch;

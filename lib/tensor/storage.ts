@@ -6,7 +6,7 @@ import { callNative } from "../addon/native-error.js";
 import type { CudaDevice, Device } from "../core/device.js";
 import type { ArrayOf, DType } from "../core/dtype.js";
 import { expected } from "../core/errors.js";
-import { typedArrayLength } from "../core/typed-array.js";
+import { isResizable, plainView, typedArrayBuffer, typedArrayLength } from "../core/typed-array.js";
 
 /** Bytes from `begin` up to `end`, in an array's buffer or among the addresses of a device. */
 export interface Span {
@@ -28,10 +28,11 @@ export interface NativeMemory<D extends DType = DType> {
 export class HostStorage<D extends DType> {
   readonly device = "cpu";
   #data: ArrayOf<D> | undefined;
+  #plain: ArrayOf<D> | undefined;
   readonly #length: number;
 
   constructor(where: string, name: string, data: ArrayOf<D>) {
-    checkBuffer(where, name, data.buffer);
+    checkBuffer(where, name, typedArrayBuffer(data));
     this.#data = data;
     this.#length = typedArrayLength(data);
   }
@@ -41,7 +42,7 @@ export class HostStorage<D extends DType> {
     return this.#data === undefined || typedArrayLength(this.#data) !== this.#length;
   }
 
-  /** Throws ERR_DISPOSED after `dispose()`, and where the buffer was detached. */
+  /** The caller's own array. Throws ERR_DISPOSED after `dispose()`, and where the buffer was detached. */
   data(where: string, name: string): ArrayOf<D> {
     const data = this.#data;
     if (data === undefined) throw disposedError(where, name);
@@ -51,17 +52,25 @@ export class HostStorage<D extends DType> {
     return data;
   }
 
+  /** The same memory to read and write: an array may be of a class of the caller's, which has methods of its own. */
+  plain(where: string, name: string): ArrayOf<D> {
+    const data = this.data(where, name);
+    this.#plain ??= plainView(data);
+    return this.#plain;
+  }
+
   native(where: string, name: string): NativeMemory<D> {
     return { data: this.data(where, name), byteOffset: 0 };
   }
 
   span(where: string, name: string): Span {
-    const { buffer, byteOffset, byteLength } = this.data(where, name);
+    const { buffer, byteOffset, byteLength } = this.plain(where, name);
     return { space: buffer, begin: byteOffset, end: byteOffset + byteLength };
   }
 
   dispose(): void {
     this.#data = undefined;
+    this.#plain = undefined;
   }
 }
 
@@ -177,7 +186,7 @@ function checkBuffer(where: string, name: string, buffer: ArrayBufferLike): void
   if (types.isSharedArrayBuffer(buffer)) {
     throw expected("ERR_BUFFER", where, `${name} to lie in an ArrayBuffer`, "a SharedArrayBuffer");
   }
-  if ((buffer as { resizable?: boolean }).resizable === true) {
+  if (isResizable(buffer)) {
     const what = `${name} to lie in an ArrayBuffer of fixed length`;
     throw expected("ERR_BUFFER", where, what, "a resizable ArrayBuffer");
   }

@@ -170,7 +170,7 @@ export class Tensor<D extends DType = DType, R extends number = number> {
    * for a tensor on a device.
    */
   get data(): ArrayOf<D> {
-    return this.hostData("Tensor.data", "the tensor");
+    return this.#host("Tensor.data", "the tensor").data("Tensor.data", "the tensor");
   }
 
   /** The one number of a tensor of one element; float16 and bfloat16 give their bits where they are bits. */
@@ -217,7 +217,7 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     const fits = Number.isSafeInteger(start) && Number.isSafeInteger(end);
     if (!fits || start < 0 || start > end || end > rows) {
       const received = `${describe(start)} to ${describe(end)}`;
-      throw expected("ERR_RANGE", where, `rows within 0 to ${rows}`, received);
+      throw expected("ERR_RANGE", where, `start to end within rows 0 to ${rows}`, received);
     }
     const sliced = shape.length === 1 ? [end - start] : [end - start, columns];
     return this.#view<SliceRank<R>>(where, sliced, [start, end]);
@@ -287,10 +287,14 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     return { data, byteOffset, dtype, rows, columns, rowPitch, device };
   }
 
-  /** The array of an argument that must lie on the host. Throws ERR_DEVICE_MISMATCH, ERR_DISPOSED. */
+  /** The memory of an argument that must lie on the host, as an array. Throws ERR_DEVICE_MISMATCH, ERR_DISPOSED. */
   hostData(where: string, name: string): ArrayOf<D> {
+    return this.#host(where, name).plain(where, name);
+  }
+
+  #host(where: string, name: string): HostStorage<D> {
     const storage = this.#storage;
-    if (storage instanceof HostStorage) return storage.data(where, name);
+    if (storage instanceof HostStorage) return storage;
     const what = `${name} in host memory (copy it there with .to("cpu"))`;
     throw expected("ERR_DEVICE_MISMATCH", where, what, `a tensor on ${this.device}`);
   }
@@ -341,8 +345,9 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     const storage = this.#storage;
     let data: unknown;
     if (storage instanceof HostStorage) {
-      const array = storage.data(where, "the tensor");
-      data = whole ? array : array.subarray(begin, begin + length);
+      data = whole
+        ? storage.data(where, "the tensor")
+        : storage.plain(where, "the tensor").subarray(begin, begin + length);
     } else {
       const bytes = bytesOf(dtype);
       const range = whole ? [0, storage.bytes] : [begin * bytes, (begin + length) * bytes];

@@ -5,6 +5,7 @@ import type { PapoErrorCode } from "../../lib/core/errors.js";
 import { scalar, tensor, zeros } from "../../lib/tensor/create.js";
 import { fillZero, fillZeroAsync, gradientTensor } from "../../lib/tensor/gradient.js";
 import type { Tensor } from "../../lib/tensor/tensor.js";
+import { resizable, secretlyResizable } from "../support/resizable.js";
 
 test("a tensor is a view: what is written to the array is what the tensor holds", (t) => {
   const data = Float32Array.of(1, 2, 3, 4, 5, 6);
@@ -280,4 +281,30 @@ test("a gradient may not lie across its logits even in place", (t) => {
     gradientTensor("f", "g", tensor(data.subarray(0, 4), { shape: [2, 2] }), { out: apart }),
     apart,
   );
+});
+
+test("an array of a class of its own is its memory, whatever its methods and properties say", (t) => {
+  class Mine extends Float32Array {
+    static get [Symbol.species](): never {
+      return Int8Array as never;
+    }
+    override get buffer(): ArrayBuffer {
+      return new ArrayBuffer(4);
+    }
+  }
+  const data = Mine.from([1, 2, 3, 4, 5, 6]) as Float32Array;
+  const view = tensor(data, { shape: [3, 2] });
+  t.is(view.data, data);
+  t.deepEqual([...view.sliceRows(1).data], [3, 4, 5, 6]);
+  const out = zeros([3, 2]);
+  view.to("cpu", { out });
+  t.deepEqual([...out.data], [1, 2, 3, 4, 5, 6]);
+  const bare = Object.setPrototypeOf(Float64Array.of(1, 2), null) as Float64Array;
+  t.is(tensor(bare).sliceRows(1).item(), 2);
+});
+
+test("resizable memory is refused, also where its buffer says that it is not", (t) => {
+  for (const buffer of [resizable(8), secretlyResizable(8)]) {
+    t.throws(() => tensor(new Float32Array(buffer)), { code: "ERR_BUFFER" });
+  }
 });
