@@ -3,6 +3,7 @@ import { arrayLength, checkObject, numbersOf } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
 import { checkArray, countedRows } from "./checks.js";
 import { type ObjectiveNumbers, objectiveNumbers } from "./objective-numbers.js";
+import { readOnce } from "./read-once.js";
 import { type Denominators, type Layout, rowWeights, sequenceOffsets } from "./reduction.js";
 import { CLIP } from "./surrogate.js";
 import {
@@ -113,6 +114,7 @@ export function objectiveOfStatistics(
   options: ObjectiveOfStatisticsOptions,
 ): ObjectiveOfStatistics {
   const where = "reference.papoLoss";
+  options = readOnce(where, options);
   const numbers = objectiveNumbers(where, options);
   checkInputs(where, options, numbers);
   const rows = arrayLength(options.statistics.logProbs) as number;
@@ -198,7 +200,7 @@ export function objectiveOfStatistics(
  */
 export function papoLoss(options: PapoLossOptions): PapoLoss {
   const where = "reference.papoLoss";
-  checkObject(where, "options", options);
+  options = readOnce(where, options);
   const { logits, maskedLogits, tokenIds, rows, vocabSize, rowPitch } = options;
   if (maskedLogits !== undefined && options.maskedLogProbs !== undefined) {
     const both = "maskedLogits or maskedLogProbs";

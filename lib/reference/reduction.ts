@@ -4,6 +4,7 @@ import { allocate } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { MOST_EMPTY_SEQUENCES } from "../core/shape.js";
 import { checkCount, checkNumber, checkNumbers, checkWord, countedRows } from "./checks.js";
+import { readOnce } from "./read-once.js";
 
 /**
  * Reductions, in verl's words:
@@ -101,7 +102,7 @@ export function sequenceOffsets(where: string, { rows, sequences, cuSeqlens }: L
  */
 export function rowWeights(options: RowWeightsOptions): Float64Array {
   const where = "reference.rowWeights";
-  checkObject(where, "options", options);
+  options = readOnce(where, options);
   const { rows, responseMask, reduction, denominators = {}, denominatorEpsilon = 1e-8 } = options;
   const { emptySequences = "count" } = options;
   checkWord(where, "reduction", reduction, REDUCTIONS);

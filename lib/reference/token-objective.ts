@@ -1,9 +1,10 @@
 /** The op token_objective in float64: every term of every token, and the slopes in its statistics. */
 import { arrayLength, checkObject } from "../core/arguments.js";
-import { expected } from "../core/errors.js";
+import { describe, expected } from "../core/errors.js";
 import { checkArray, checkNumbers, countedRows, notFinite } from "./checks.js";
 import { limitedDifference, sampledKl } from "./divergence.js";
 import { objectiveNumbers, type TokenObjectiveNumbers } from "./objective-numbers.js";
+import { readOnce } from "./read-once.js";
 import { clippedSurrogate } from "./surrogate.js";
 import { COTANGENTS, type CotangentName } from "./token-stats-grad.js";
 
@@ -78,6 +79,7 @@ export function tokenObjective(options: TokenObjectiveOptions): {
   cotangents: TokenCotangents;
 } {
   const where = "reference.tokenObjective";
+  options = readOnce(where, options);
   const numbers = objectiveNumbers(where, options);
   const { statistics, weights } = options;
   checkObject(where, "statistics", statistics);
@@ -278,7 +280,7 @@ function inputsOfRow(
     const mayBeInfinite = MAY_BE_INFINITE.has(name);
     if (mayBeInfinite ? Number.isNaN(value) : !Number.isFinite(value)) {
       const what = `${name}[${row}] to be ${mayBeInfinite ? "a number" : "finite"}`;
-      throw notFinite(where, what, row, String(value));
+      throw notFinite(where, what, row, describe(value));
     }
     input[name as InputName] = value;
   }

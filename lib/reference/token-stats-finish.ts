@@ -1,7 +1,7 @@
 /** The op token_stats_finish in float64: states over the whole vocabulary down to statistics. */
-import { checkObject } from "../core/arguments.js";
 import { checkCount, checkNumber, checkWord, countedRows, notFinite } from "./checks.js";
 import { MASS_FLOOR } from "./log-softmax.js";
+import { readOnce } from "./read-once.js";
 import { STATISTICS, type StatisticName, type TokenStats } from "./token-stats.js";
 import { checkStates, type TokenStates } from "./token-stats-partial.js";
 
@@ -31,7 +31,7 @@ export interface TokenStatsFinishOptions {
  */
 export function tokenStatsFinish(options: TokenStatsFinishOptions): TokenStats {
   const where = "reference.tokenStatsFinish";
-  checkObject(where, "options", options);
+  options = readOnce(where, options);
   const { states, rows, hasMasked = false, temperature = 1, onInvalid = "error" } = options;
   checkCount(where, "rows", rows);
   checkStates(where, "states", states, rows);

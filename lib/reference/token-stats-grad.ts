@@ -3,6 +3,7 @@ import { checkObject } from "../core/arguments.js";
 import { checkNumber, checkNumbers, notFinite } from "./checks.js";
 import { exactKl } from "./divergence.js";
 import type { Distribution } from "./log-softmax.js";
+import { readOnce } from "./read-once.js";
 import {
   checkLogitsInput,
   entropyOf,
@@ -58,6 +59,7 @@ export interface LogitsGradients {
  */
 export function tokenStatsGrad(options: TokenStatsGradOptions): LogitsGradients {
   const where = "reference.tokenStatsGrad";
+  options = readOnce(where, options);
   const counted = checkLogitsInput(where, options);
   const { rows, vocabSize, tokenIds, cotangents, temperature = 1, gradScale = 1 } = options;
   checkNumber(where, "gradScale", gradScale, "finite", Number.isFinite);

@@ -1,7 +1,7 @@
 /** The op token_stats_merge in float64: the states of any number of parts of the vocabulary as one. */
-import { checkObject } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
 import { checkCount } from "./checks.js";
+import { readOnce } from "./read-once.js";
 import {
   checkStates,
   emptyStates,
@@ -29,7 +29,7 @@ export interface TokenStatsMergeOptions {
  */
 export function tokenStatsMerge(options: TokenStatsMergeOptions): TokenStates {
   const where = "reference.tokenStatsMerge";
-  checkObject(where, "options", options);
+  options = readOnce(where, options);
   const { rows } = options;
   checkCount(where, "rows", rows);
   if (!Array.isArray(options.states)) {

@@ -1,6 +1,7 @@
 /** The op token_stats_partial in float64: what the logits of a part of the vocabulary say about the sampled token. */
 import { checkObject } from "../core/arguments.js";
 import { checkNumber, checkNumbers } from "./checks.js";
+import { readOnce } from "./read-once.js";
 import {
   checkLogitsInput,
   checkVocabSize,
@@ -80,7 +81,7 @@ export interface TokenStatsPartialOptions extends LogitsInput {
  */
 export function tokenStatsPartial(options: TokenStatsPartialOptions): TokenStates {
   const where = "reference.tokenStatsPartial";
-  checkObject(where, "options", options);
+  options = readOnce(where, options);
   const { rows, vocabSize, tokenIds, vocabOffset = 0 } = options;
   checkVocabSize(where, vocabSize);
   const isCount = (value: number) => Number.isSafeInteger(value) && value >= 0;

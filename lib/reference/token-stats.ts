@@ -13,6 +13,7 @@ import {
 } from "./checks.js";
 import { exactKl } from "./divergence.js";
 import { type Distribution, logSoftmax } from "./log-softmax.js";
+import { readOnce } from "./read-once.js";
 
 /** Logits of the policy with the image seen and, if there is one, with the image masked. */
 export interface LogitsInput {
@@ -77,6 +78,7 @@ export type TokenStats = Readonly<Record<StatisticName, Float64Array>> & {
  */
 export function tokenStats(options: TokenStatsOptions): TokenStats {
   const where = "reference.tokenStats";
+  options = readOnce(where, options);
   const counted = checkLogitsInput(where, options);
   const { rows, tokenIds, onInvalid = "error" } = options;
   checkWord(where, "onInvalid", onInvalid, ["error", "skip"]);

@@ -1,0 +1,44 @@
+/** Options as they were at the first look: the reference reads them as it goes, and a getter may change its mind. */
+import { checkObject } from "../core/arguments.js";
+import { typedArrayClass } from "../core/typed-array.js";
+
+/** Longer arrays are left as they are: the check of their length refuses them. */
+const MOST_COPIED = 2 ** 24;
+
+/**
+ * The options with every property and every element of an array read at most once. Typed arrays have no getters, and are
+ * the caller's own.
+ *
+ * @throws PapoError ERR_ARGUMENT for what is no object
+ */
+export function readOnce<O extends object>(where: string, options: O): O {
+  checkObject(where, "options", options);
+  return Array.isArray(options) ? options : (once(options) as O);
+}
+
+function once(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) {
+    const { length } = value;
+    return length > MOST_COPIED ? value : Array.from({ length }, (_, i) => once(value[i]));
+  }
+  return typedArrayClass(value) === undefined ? new Proxy({}, firstLook(value)) : value;
+}
+
+/** Of an object that is empty by itself, so that no property of it has to agree with the caller's. */
+function firstLook(of: object): ProxyHandler<object> {
+  const seen = new Map<PropertyKey, unknown>();
+  const get = (_: object, key: PropertyKey): unknown => {
+    if (!seen.has(key)) seen.set(key, once(Reflect.get(of, key)));
+    return seen.get(key);
+  };
+  return {
+    get,
+    has: (_, key) => Reflect.has(of, key),
+    ownKeys: () => Reflect.ownKeys(of),
+    getOwnPropertyDescriptor: (target, key) =>
+      Object.hasOwn(of, key)
+        ? { value: get(target, key), enumerable: true, configurable: true }
+        : undefined,
+  };
+}
