@@ -166,8 +166,15 @@ function openArguments<A extends Inputs>(
   { out = [], gradsZeroed: zeroed = false }: GradOptions,
 ) {
   const leaves = inputs.map((input, i) => {
-    if (input instanceof Tensor) return input.alias({ requiresGrad: true });
-    throw expected("ERR_ARGUMENT", where, `argument ${i} to be a Tensor`, describe(input));
+    if (!(input instanceof Tensor)) {
+      throw expected("ERR_ARGUMENT", where, `argument ${i} to be a Tensor`, describe(input));
+    }
+    if (input.dtype === "int32") {
+      const what = `argument ${i} to be a Tensor of floating-point numbers`;
+      throw expected("ERR_DTYPE", where, what, input.dtype);
+    }
+    input.toNative(where, `argument ${i}`);
+    return input.alias({ requiresGrad: true });
   });
   const sinks = new Map<Tensor, Sink>();
   leaves.forEach((leaf, i) => {

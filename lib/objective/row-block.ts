@@ -52,7 +52,7 @@ export function readRowBlock(
     throw expected("ERR_SHAPE", where, what, showShape(logits.shape));
   }
   if (!Number.isSafeInteger(rowStart) || rowStart < 0 || rowStart + logits.rows > rows) {
-    const what = `a block of rows within the ${rows} of the batch`;
+    const what = `rowStart and logits to be rows within the ${rows} of the batch`;
     throw expected("ERR_RANGE", where, what, `${logits.rows} from row ${describe(rowStart)} on`);
   }
   return given;

@@ -90,8 +90,9 @@ function flagsOf(condition: Condition, size: number): Float64Array {
 
 /** The same memory without the history: gradients stop here. */
 export function detach<D extends DType, R extends number>(a: Tensor<D, R>): Tensor<D, R> {
-  if (a instanceof Tensor) return a.alias();
-  throw expected("ERR_ARGUMENT", "detach", "a Tensor", describe(a));
+  if (!(a instanceof Tensor)) throw expected("ERR_ARGUMENT", "detach", "a Tensor", describe(a));
+  a.toNative("detach", "the tensor");
+  return a.alias();
 }
 
 /**
