@@ -31,7 +31,8 @@ export function readConfig<O extends object>(peer: Peer<O>, config: unknown): Re
   const names = Object.keys(peer.options) as (keyof O & string)[];
   const defaults = Object.fromEntries(names.map((name) => [name, peer.options[name].default])) as O;
   const given = new Map<keyof O & string, string>();
-  const own: Partial<O> = {};
+  // Without a prototype: what Object.prototype was given is no option.
+  const own: Partial<O> = Object.create(null);
   const ignored: string[] = [];
   const nameOf = (path: string) =>
     names.find((name) => pathsOf(name, peer.options[name]).some((full) => ends(full, path)));

@@ -159,3 +159,14 @@ test("annealing takes both entropies along", (t) => {
   t.is(fromPapoAuthors(config).spec.entropyAnnealing, "with-perception");
   t.is(fromPapoAuthors(GRPO).spec.entropyAnnealing, "own");
 });
+
+test("what Object.prototype was given is no config file", (t) => {
+  const plain = fromPapoAuthors({}).spec;
+  const other = { value: { toString: () => "none" }, configurable: true };
+  Object.defineProperty(Object.prototype, "config", other);
+  try {
+    t.deepEqual(fromPapoAuthors({}).spec, plain);
+  } finally {
+    Reflect.deleteProperty(Object.prototype, "config");
+  }
+});
