@@ -31,15 +31,17 @@ export function tfjsLoss(
   if (!Array.isArray(logits) || logits.length === 0) {
     throw expected("ERR_ARGUMENT", where, "logits to be an array of tf.Tensor", describe(logits));
   }
-  for (const each of logits) readFields(where, { logits: each }, TFJS);
-  return onTape(tf, logits, (recording) => {
-    const result = compute(...viewsOf(tf, where, logits, []).inputs);
+  // Read once: an element may have a getter.
+  const given = Array.from(logits);
+  for (const each of given) readFields(where, { logits: each }, TFJS);
+  return onTape(tf, given, (recording) => {
+    const result = compute(...viewsOf(tf, where, given, []).inputs);
     checkObject(where, "what compute returns", result);
     const { loss, gradients } = result;
     if (!Array.isArray(gradients)) {
       throw expected("ERR_ARGUMENT", where, "gradients to be an array", describe(gradients));
     }
-    const made = logits.map((input, at) => {
+    const made = given.map((input, at) => {
       const gradient = gradients[at];
       if (gradient === undefined || !recording) return undefined;
       if (!(gradient instanceof Tensor)) {

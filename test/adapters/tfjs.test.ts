@@ -308,6 +308,9 @@ for (const backend of ["cpu", "wasm"]) {
     t.throws(() => tfjsObjective({} as never, PAPO), { message: /import \* as tf from/ });
     t.throws(() => tfjsObjective(tf, objective("grpo") as never), { message: /build\(\)/ });
     t.throws(() => tfjsLoss(tf, [], () => ({ loss: 0, gradients: [] })), { code: "ERR_ARGUMENT" });
+    let reads = 0;
+    const moody = Object.defineProperty([], 0, { get: () => (reads++ === 0 ? logits : {}) });
+    tfjsLoss(tf, moody, (each) => ({ loss: 0, gradients: [each] })).dispose();
     for (const result of [undefined, { loss: 1 }, { loss: "1", gradients: [] }]) {
       const code = "ERR_ARGUMENT";
       t.throws(() => tfjsLoss(tf, [logits], (() => result) as never), { code });
