@@ -6,6 +6,8 @@ export interface Scene {
   readonly claim: string;
   /** Rounds of the short form, some seconds at most. */
   readonly rounds: number;
+  /** Rounds of one turn of `npm run stress`: half a minute or so. */
+  readonly long: number;
   /** Throws where the claim does not hold. Runs in a process of its own, with `--expose-gc`. */
   run(rounds: number, random: Random): Promise<void>;
 }

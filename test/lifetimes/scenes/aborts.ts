@@ -12,6 +12,7 @@ export const aborts: Scene = {
   claim:
     "an abort at any moment rejects with its reason, and leaves memory alone that it came before",
   rounds: 6,
+  long: 200,
   async run(rounds, random) {
     const problems = SIZES.map(([rows, vocab], i) => problem(rows, vocab, i));
     for (let round = 0; round < rounds; round++) {

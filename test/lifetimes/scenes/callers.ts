@@ -11,6 +11,7 @@ import { newWorker, type WorkerData } from "../worker-thread.js";
 export const callers: Scene = {
   claim: "calls of several threads and of two copies of the addon give the bits of a call alone",
   rounds: 3,
+  long: 100,
   async run(rounds) {
     const folder = mkdtempSync(join(tmpdir(), "papo-"));
     const copy = join(folder, "copy.node");

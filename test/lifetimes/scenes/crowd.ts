@@ -10,6 +10,7 @@ export const crowd: Scene = {
   claim:
     "thousands of calls at once let files pass, and leave the line at once when they are aborted",
   rounds: 1,
+  long: 10,
   async run(rounds) {
     const { batch, bits } = problem(8, 4099, 8);
     const before = await collect();

@@ -10,6 +10,7 @@ const CALLS = 1000;
 export const flat: Scene = {
   claim: "calls without end take no more memory than the first ones",
   rounds: 2,
+  long: 100,
   async run(rounds) {
     const { batch } = problem(3, 1000, 5);
     const given = batch();
@@ -73,6 +74,7 @@ function checkGrowth(before: NodeJS.MemoryUsage, after: NodeJS.MemoryUsage, call
 export const dropped: Scene = {
   claim: "the memory of tensors that nobody disposed of comes back",
   rounds: 1,
+  long: 20,
   async run(rounds) {
     const shape = [16, 16384];
     zeros(shape);

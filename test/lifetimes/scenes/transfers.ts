@@ -13,6 +13,7 @@ export const transfers: Scene = {
   claim:
     "memory that is transferred, dropped or disposed of under a call ends in a result or a PapoError",
   rounds: 4,
+  long: 60,
   async run(rounds, random) {
     const { batch, bits } = problem(96, 8192, 3);
     const [rows] = SHAPE;

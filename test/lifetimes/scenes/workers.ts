@@ -9,6 +9,7 @@ import { newWorker } from "../worker-thread.js";
 export const workers: Scene = {
   claim: "workers that are terminated in the middle of their calls disturb nobody",
   rounds: 1,
+  long: 30,
   async run(rounds, random) {
     const own = problem(24, 4099, 1);
     for (let round = 0; round < rounds; round++) {
