@@ -1,0 +1,78 @@
+/**
+ * Mutation testing of the objective's arithmetic: `npm run mutate -- [--file TEXT] [--limit N] [--seed N]`.
+ *
+ * `--file` takes the files whose path holds the text, `--limit` that many mutants, drawn by the seed. Fails where a mutant
+ * survives that test/mutation/survivors.json does not explain, and, in a run over everything, where an explanation is stale.
+ */
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { Random } from "../support/inputs.js";
+import { type Mutant, nameOf } from "./mutant.js";
+import { sources, tests } from "./targets.js";
+import { makeTree } from "./tree.js";
+import { tryMutants, type Verdict } from "./workers.js";
+
+const { values } = parseArgs({
+  options: {
+    file: { type: "string", multiple: true },
+    limit: { type: "string" },
+    seed: { type: "string", default: "1" },
+  },
+});
+
+/** Reasons by the names of mutants that no test can tell from the original, or that none should. */
+const explained: Readonly<Record<string, string>> = JSON.parse(
+  readFileSync(new URL("survivors.json", import.meta.url), "utf8"),
+);
+
+function drawn(mutants: readonly Mutant[], limit: number, seed: number): readonly Mutant[] {
+  const random = new Random(seed);
+  return mutants
+    .map((mutant) => [random.uniform(), mutant] as const)
+    .sort(([a], [b]) => a - b)
+    .slice(0, limit)
+    .map(([, mutant]) => mutant)
+    .sort((a, b) => a.id - b.id);
+}
+
+const files = sources().filter((path) => values.file?.some((text) => path.includes(text)) ?? true);
+const tree = makeTree(files);
+const limit = values.limit === undefined ? tree.mutants.length : Number(values.limit);
+const chosen = drawn(tree.mutants, limit, Number(values.seed));
+console.error(`${chosen.length} of ${tree.mutants.length} mutants in ${files.length} files`);
+
+const verdicts: Verdict[] = [];
+const started = performance.now();
+await tryMutants(tree, chosen, tests(), (verdict) => {
+  verdicts.push(verdict);
+  const { mutant, killedBy, tests } = verdict;
+  if (killedBy !== null) return;
+  const known = explained[nameOf(mutant)] === undefined ? "SURVIVED" : "explained";
+  const reached = tests === 0 ? ", reached by no test" : "";
+  console.error(`${known} ${mutant.file}:${mutant.line}${reached}\n  ${nameOf(mutant)}`);
+});
+
+const survivors = verdicts.filter(({ killedBy }) => killedBy === null);
+const unexplained = survivors.filter(({ mutant }) => explained[nameOf(mutant)] === undefined);
+console.log(
+  "| file | mutants | killed | survived, explained | survived |\n| --- | ---: | ---: | ---: | ---: |",
+);
+const line = (title: string, own: readonly Verdict[]) => {
+  const alive = own.filter(({ killedBy }) => killedBy === null);
+  const open = alive.filter((verdict) => unexplained.includes(verdict)).length;
+  const cells = [title, own.length, own.length - alive.length, alive.length - open, open];
+  console.log(`| ${cells.join(" | ")} |`);
+};
+for (const file of files) {
+  const own = verdicts.filter(({ mutant }) => mutant.file === file);
+  if (own.length > 0) line(file, own);
+}
+line("all", verdicts);
+const seconds = Math.round((performance.now() - started) / 1000);
+console.log(`${verdicts.length} mutants in ${seconds} s; seed ${values.seed}`);
+
+const isWhole = chosen.length === tree.mutants.length && values.file === undefined;
+const names = new Set(survivors.map(({ mutant }) => nameOf(mutant)));
+const stale = isWhole ? Object.keys(explained).filter((name) => !names.has(name)) : [];
+for (const name of stale) console.log(`explained, and yet killed or gone: ${name}`);
+if (unexplained.length > 0 || stale.length > 0) process.exitCode = 1;
