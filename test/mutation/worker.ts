@@ -20,6 +20,7 @@ export interface Job {
 
 export type Report =
   | { readonly kind: "ready"; readonly tests: number; readonly failing: readonly string[] }
+  | { readonly kind: "alive" }
   | { readonly kind: "trying"; readonly id: number }
   | {
       readonly kind: "tried";
@@ -36,7 +37,10 @@ async function work(job: Job): Promise<void> {
   const { default: _, ...ava }: typeof Ava = await import(
     pathToFileURL(`${job.tree}/node_modules/ava/index.ts`).href
   );
-  for (const test of job.tests) await import(pathToFileURL(`${job.tree}/${test}`).href);
+  for (const test of job.tests) {
+    await import(pathToFileURL(`${job.tree}/${test}`).href);
+    say({ kind: "alive" });
+  }
 
   if (job.fromStart !== undefined) {
     say({ kind: "trying", id: job.fromStart });
@@ -56,6 +60,7 @@ async function work(job: Job): Promise<void> {
     });
     if (passed) timed.push({ test, ms: performance.now() - start, reached: new Set(reached) });
     else failing.push(test.title);
+    say({ kind: "alive" });
   }
   timed.sort((a, b) => a.ms - b.ms);
   say({ kind: "ready", tests: timed.length, failing });
@@ -74,7 +79,10 @@ async function firstFailing(
   { passes }: Pick<typeof Ava, "passes">,
   tests: readonly Ava.Case[],
 ): Promise<string | null> {
-  for (const test of tests) if (!(await passes(test))) return test.title;
+  for (const test of tests) {
+    if (!(await passes(test))) return test.title;
+    say({ kind: "alive" });
+  }
   return null;
 }
 

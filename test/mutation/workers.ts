@@ -14,7 +14,7 @@ export interface Verdict {
 }
 
 const WORKER = fileURLToPath(new URL("worker.ts", import.meta.url));
-/** A mutant that is at work for longer than this has lost its way: all of the tests together take less. */
+/** Whoever says nothing for as long has lost its way: a test takes a second, on a busy machine some more. */
 const PATIENCE_MS = 120_000;
 
 /** Calls `take` with the verdict on each mutant, in no order. */
