@@ -91,8 +91,7 @@ const listeners = new WeakMap<AbortSignal, Listener>();
 /** One listener of a signal for any number of calls: Node warns of a leak where there are more than ten. */
 function onAbort(signal: AbortSignal | undefined, call: () => void): () => void {
   if (signal === undefined) return () => undefined;
-  const { calls, listener } = listeners.get(signal) ?? listenTo(signal);
-  calls.add(call);
+  const { calls, listener } = listenTo(signal, call);
   return () => {
     if (!calls.delete(call) || calls.size > 0) return;
     signal.removeEventListener("abort", listener);
@@ -100,14 +99,20 @@ function onAbort(signal: AbortSignal | undefined, call: () => void): () => void 
   };
 }
 
-function listenTo(signal: AbortSignal): Listener {
-  const calls = new Set<() => void>();
+function listenTo(signal: AbortSignal, call: () => void): Listener {
+  const known = listeners.get(signal);
+  if (known) {
+    known.calls.add(call);
+    return known;
+  }
+  const calls = new Set([call]);
   const listener = () => {
     for (const call of calls) call();
   };
   signal.addEventListener("abort", listener, { once: true });
-  listeners.set(signal, { calls, listener });
-  return { calls, listener };
+  const made = { calls, listener };
+  listeners.set(signal, made);
+  return made;
 }
 
 /** As libuv reads it: from 1 to 1024, and 4 where nothing is said. */
