@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
+import { runtimeOf, showSurroundings } from "../../lib/cli/surroundings.js";
 import {
   ADVANTAGE_KINDS,
   describeSurrogates,
@@ -30,6 +31,17 @@ function spawn(args: readonly string[], env: Record<string, string> = {}): Promi
     });
   });
 }
+
+test("a runtime that is not Node is named beside the Node that it is like", (t) => {
+  t.is(runtimeOf({ node: "20.19.0" }), undefined);
+  t.is(runtimeOf({ node: "26.3.0", bun: "1.4.5" }), "Bun 1.4.5");
+  t.is(runtimeOf({ node: "24.1.0", deno: "2.9.6" }), "Deno 2.9.6");
+  const known = { version: "1.0.0", node: "v26.3.0", platform: "linux-x64" };
+  const line = (runtime?: string) =>
+    showSurroundings({ ...known, ...(runtime && { runtime }) })[1]?.[1];
+  t.is(line(), "v26.3.0, linux-x64");
+  t.is(line("Bun 1.4.5"), "v26.3.0 (Bun 1.4.5), linux-x64");
+});
 
 test("a process checks a golden file and ends with 0", async (t) => {
   const { code, stdout, stderr } = await spawn(["check", goldenPath("tiny-plain-papo_g_3b")]);

@@ -92,6 +92,7 @@ async function tryCommand(runtime: Runtime): Promise<void> {
   );
   const info = await papo("info");
   assert.equal(info.addon.path, join(packageIn(cwd), PREBUILT));
+  assert.equal(info.runtime, runtime.kind === "node" ? undefined : runtime.name);
   const { loss } = await papo("loss", "batch.safetensors", "--preset", "papo-g-7b");
   assert.ok(Number.isFinite(loss));
   const check = await papo("check", "batch.safetensors");
