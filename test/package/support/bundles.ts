@@ -11,7 +11,7 @@ import { newFolder } from "./sandbox.js";
 const made = new Map<string, Promise<string>>();
 
 /** The bundle of one of the project's programs, in the project's folder `out`. */
-function bundled(
+export function bundled(
   program: string,
   format: "esm" | "cjs",
   external: readonly string[],
