@@ -2,7 +2,7 @@
 import test from "ava";
 import { filesBelow, read } from "./files.js";
 
-const ROOMS = ["native", "lib", "test", "bench", "examples", "docs"];
+const ROOMS = ["native", "lib", "test", "bench", "examples", "docs", "packaging"];
 const OWNERLESS = new Set([
   "utils",
   "util",
