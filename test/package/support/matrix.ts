@@ -10,12 +10,48 @@ export interface Cell {
   readonly reason?: string;
 }
 
+export interface Column {
+  readonly name: string;
+  /** What it says of a row that is ok, behind the row's name. */
+  readonly sentence: string;
+}
+
 export interface Table {
   readonly title: string;
   /** Names, in their order. */
   readonly rows: readonly string[];
-  readonly columns: readonly string[];
+  readonly columns: readonly Column[];
   readonly cells: readonly Cell[];
+}
+
+/** The last run of everything, in which nothing failed. */
+export interface MatrixRecord {
+  /** Its day, as 2026-11-21. */
+  readonly date: string;
+  /** Of papo. */
+  readonly version: string;
+  /** The machine's, as `linux-x64`. */
+  readonly platform: string;
+  readonly tables: readonly Table[];
+}
+
+/** Where the record lies. */
+export const RECORD: URL = new URL("../results.json", import.meta.url);
+
+/** The record as JSON, a line for each row, column and cell. */
+export function recordText({ tables, ...rest }: MatrixRecord): string {
+  const list = (items: readonly object[]) =>
+    items.map((item) => `      ${JSON.stringify(item)}`).join(",\n");
+  const texts = tables.map(
+    ({ title, rows, columns, cells }) => `    {
+      "title": ${JSON.stringify(title)},
+      "rows": ${JSON.stringify(rows)},
+      "columns": [\n${list(columns)}\n      ],
+      "cells": [\n${list(cells)}\n      ]
+    }`,
+  );
+  const head = JSON.stringify(rest, undefined, 2).slice(0, -2);
+  return `${head},\n  "tables": [\n${texts.join(",\n")}\n  ]\n}\n`;
 }
 
 /** The tables as text, with the reasons of skipped cells below. */
@@ -27,11 +63,9 @@ function drawnTable({ title, rows, columns, cells }: Table): string {
   const reasons = [...new Set(cells.flatMap(({ reason }) => reason ?? []))];
   const untried = rows.filter((row) => reasonForAll(cells, row) !== undefined);
   const tried = rows.filter((row) => !untried.includes(row));
-  const lines = [
-    [title, ...columns],
-    ...tried.map((row) => drawnRow(row, columns, cells, reasons)),
-  ];
-  const widths = [title, ...columns].map((_, i) =>
+  const names = columns.map(({ name }) => name);
+  const lines = [[title, ...names], ...tried.map((row) => drawnRow(row, names, cells, reasons))];
+  const widths = [title, ...names].map((_, i) =>
     Math.max(...lines.map((line) => (line[i] as string).length)),
   );
   const table = lines.map((line) =>

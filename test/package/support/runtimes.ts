@@ -16,8 +16,11 @@ export interface Runtime {
   readonly atHand: boolean;
 }
 
+/** Whether what came of it is to be recorded. */
+export const RENEW: boolean = process.env.PAPO_PACKAGE_MATRIX === "record";
+
 /** Whether everything is to be tried, not only what is at hand. */
-export const ALL: boolean = process.env.PAPO_PACKAGE_MATRIX === "all";
+export const ALL: boolean = RENEW || process.env.PAPO_PACKAGE_MATRIX === "all";
 
 const FOLDER = join(ROOT, "test", "package", "runtimes");
 
