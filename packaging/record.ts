@@ -60,7 +60,7 @@ export function writeRecord(addon: string, sources: string): void {
   const path = join(ROOT, addon);
   const record: BuildRecord = {
     version: readManifest().version,
-    commit: git("rev-parse", "HEAD") ?? null,
+    commit: git("rev-parse", "HEAD") ?? process.env.GITHUB_SHA ?? null,
     sources,
     addon: digestOf(path),
     cuda: holdsKernels(path),

@@ -88,6 +88,9 @@ function tag(name: string): Finding {
   const own = git("rev-parse", "--verify", "--quiet", `refs/tags/${name}^{commit}`);
   const head = git("rev-parse", "HEAD");
   const found = own && own !== head ? [`the tag ${name} is there, of ${own.slice(0, 12)}`] : [];
+  const { GITHUB_REF_TYPE: kind, GITHUB_REF_NAME: started } = process.env;
+  if (kind === "tag" && started !== name)
+    found.push(`this release is of the tag ${started}, not ${name}`);
   if (!git("remote")) return failures(found, ["not tried: tags of a remote, since there is none"]);
   const remote = git("ls-remote", "--tags", "origin", name);
   if (remote === undefined)

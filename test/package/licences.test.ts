@@ -74,7 +74,8 @@ test("every library that an addon is linked with is declared", (t) => {
       .filter((name) => name.startsWith("linux-") && name.endsWith(".node"))
       .map((name) => join(prebuilt, name)),
   ];
-  if (process.platform !== "linux") addons.shift();
+  if (process.platform !== "linux" || !existsSync(addons[0] as string)) addons.shift();
+  t.true(process.platform !== "linux" || addons.length > 0, "an addon (`npm run build`)");
   for (const path of addons) {
     using elf = new ElfFile(path);
     const { needed } = elf.links();
