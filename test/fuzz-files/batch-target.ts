@@ -1,6 +1,6 @@
 /** Spoiled batches on the command line: a result or a sentence, never an internal error, and no file where it failed. */
-import { existsSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { run } from "../../lib/cli/run.js";
 import { SafetensorsFile } from "../../lib/io/safetensors.js";
@@ -42,6 +42,8 @@ async function check(path: string, words: readonly string[]): Promise<void> {
   if (words.includes("--json")) JSON.parse(said.stdout);
   if (!wantsFile) return;
   if (existsSync(out) !== (code === 0)) throw new Error(`exit ${code}, and a result file or not`);
+  const left = readdirSync(dirname(path)).filter((name) => name.endsWith(".tmp"));
+  if (left.length > 0) throw new Error(`exit ${code} leaves ${left.join(", ")}`);
   if (code !== 0) return;
   const file = await SafetensorsFile.open(out);
   await file.close();
@@ -54,7 +56,8 @@ export const batchTarget: Target = {
   outcomes,
   property: (folder) =>
     fc.asyncProperty(nameIn(BATCHES), mutations, command, async (name, list, words) => {
-      const path = join(folder, "batch.safetensors");
+      mkdirSync(join(folder, "batch"), { recursive: true });
+      const path = join(folder, "batch", "x.safetensors");
       writeFileSync(path, spoiled(BATCHES.get(name) as Buffer, list));
       await check(path, words);
     }),

@@ -10,6 +10,8 @@ export type Mutation =
   | { readonly kind: "cut"; readonly at: number }
   | { readonly kind: "token"; readonly at: number; readonly text: string }
   | { readonly kind: "double"; readonly at: number; readonly tokens: number }
+  | { readonly kind: "member"; readonly at: number }
+  | { readonly kind: "respell"; readonly at: number; readonly as: string }
   | { readonly kind: "drop"; readonly at: number; readonly tokens: number }
   | { readonly kind: "swap"; readonly at: number; readonly other: number }
   | { readonly kind: "length"; readonly length: bigint };
@@ -89,6 +91,12 @@ const mutation: fc.Arbitrary<Mutation> = fc.oneof(
     }),
   },
   fc.record({ kind: fc.constant("double" as const), at: fraction, tokens: some }),
+  fc.record({ kind: fc.constant("member" as const), at: fraction }),
+  fc.record({
+    kind: fc.constant("respell" as const),
+    at: fraction,
+    as: fc.constantFrom("0#", "#.0", "#e0", "-#", "+#", '"#"', " # ", "#0", "[#]", "#,#"),
+  }),
   fc.record({ kind: fc.constant("drop" as const), at: fraction, tokens: some }),
   fc.record({ kind: fc.constant("swap" as const), at: fraction, other: fraction }),
   fc.record({
@@ -126,6 +134,8 @@ export function spoiled(file: Buffer, list: readonly Mutation[]): Buffer {
 }
 
 function spoilTokens(tokens: string[], one: Mutation): boolean {
+  if (one.kind === "member") return doubleMember(tokens, one.at);
+  if (one.kind === "respell") return respell(tokens, one.at, one.as);
   if (!("text" in one || "tokens" in one || "other" in one)) return false;
   const at = Math.floor(one.at * tokens.length);
   if (one.kind === "token") tokens[at] = one.text;
@@ -135,6 +145,32 @@ function spoilTokens(tokens: string[], one: Mutation): boolean {
     const other = Math.floor(one.other * tokens.length);
     [tokens[at], tokens[other]] = [tokens[other] ?? "", tokens[at] ?? ""];
   }
+  return true;
+}
+
+/** A name and its value once more, behind themselves. */
+function doubleMember(tokens: string[], share: number): boolean {
+  const names = tokens.flatMap((token, at) => (token === ":" ? [at - 1] : []));
+  const start = names[Math.floor(share * names.length)];
+  if (start === undefined) return false;
+  let depth = 0;
+  let end = start + 2;
+  for (; end < tokens.length; end++) {
+    const token = tokens[end] as string;
+    if ("[{".includes(token)) depth++;
+    if (depth === 0 && ",}".includes(token)) break;
+    if ("]}".includes(token)) depth--;
+  }
+  tokens.splice(end, 0, ",", ...tokens.slice(start, end));
+  return true;
+}
+
+/** The same number, or nearly, in other characters. */
+function respell(tokens: string[], share: number, as: string): boolean {
+  const numbers = tokens.flatMap((token, at) => (/^\d/.test(token) ? [at] : []));
+  const at = numbers[Math.floor(share * numbers.length)];
+  if (at === undefined) return false;
+  tokens[at] = as.replaceAll("#", tokens[at] as string);
   return true;
 }
 
