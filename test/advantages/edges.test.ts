@@ -269,6 +269,15 @@ test("bad calls are refused with the name of what is wrong", (t) => {
     { rewards, groups: [0, {}] },
     "groups[1] to be a finite number, a string or a bigint, received an object",
   );
+  t.deepEqual(
+    [...estimateAdvantages("dr-grpo", { rewards, groupSize: 1 }).advantages],
+    rewards.map(() => 0),
+  );
+  refused(
+    "grpo",
+    { rewards, groups: new Float32Array(rewards.length) },
+    "groups to be an array of ids, or a Int32Array, Float64Array, BigInt64Array, received Float32Array of 2 elements",
+  );
   refused("grpo", { rewards, groupSize: 0 }, "groupSize to be an integer from 1 up, received 0");
   refused(
     "grpo",

@@ -96,6 +96,47 @@ test("log-probs of any floating-point array give the same values", (t) => {
   }
 });
 
+test("limits and clips that are not said are the documented ones", (t) => {
+  const kl = (x: number, estimator?: TokenKlOptions["estimator"]) =>
+    tokenKl({ logProbs: [-40], otherLogProbs: [-40 + x], ...(estimator && { estimator }) }).data[0];
+  t.is(kl(3), 10);
+  t.is(kl(25, "k1"), -20);
+  t.is(kl(-25, "k1"), 20);
+  const surrogate = (logRatio: number, advantage: number) =>
+    clippedSurrogate({ logProbs: [-1], oldLogProbs: [-1 - logRatio], advantages: [advantage] })
+      .data[0];
+  t.is(surrogate(1, 1), -1.2);
+  t.is(surrogate(-1, -1), 0.8);
+  t.is(surrogate(25, -1), Math.exp(20));
+});
+
+test("a difference of exactly the limit is free, and one beyond it has no slope", (t) => {
+  const slope = (x: number) => {
+    const logProbs = leaf(Float64Array.of(-4));
+    const otherLogProbs = [-4 + x];
+    const kl = tokenKl({ logProbs, otherLogProbs, estimator: "k1", logRatioLimit: 2 });
+    backward(kl, { gradLoss: 1 });
+    return logProbs.grad?.data[0];
+  };
+  t.deepEqual([slope(2), slope(-2), slope(2.25), slope(-2.25)], [1, 1, 0, 0]);
+});
+
+test("the Jensen-Shannon estimate of almost equal log-probs keeps its digits", (t) => {
+  // ½ (u log u − (1 + u) log((1 + u) / 2)) with u = e^x, by its series.
+  const series = (x: number) => x ** 2 / 8 + x ** 3 / 16 + x ** 4 / 64;
+  for (const distance of [1e-6, -1e-6, 1e-5, -1e-5]) {
+    const [logProb, other] = [-1, -1 + distance];
+    const jsd = tokenKl({ logProbs: [logProb], otherLogProbs: [other], estimator: "jsd" });
+    const expected = series(other - logProb);
+    assertClose(t, `${distance}`, jsd.data, [expected], { rtol: 1e-13, atol: 0 });
+  }
+  // Far below nothing cancels in the definition.
+  const u = Math.exp(-19);
+  const far = tokenKl({ logProbs: [-1], otherLogProbs: [-20], estimator: "jsd" });
+  const expected = (u * -19 - (1 + u) * (Math.log1p(u) - Math.LN2)) / 2;
+  assertClose(t, "far", far.data, [expected], { rtol: 1e-13, atol: 0 });
+});
+
 test("float32 and padded log-probs get their gradient in their own dtype and shape", (t) => {
   const data = new Float32Array(5).fill(Number.NaN);
   data.set([-1, -2], 0);
@@ -122,6 +163,9 @@ test("rows that do not count give 0 and are not checked", (t) => {
   const logProbs = [Number.NaN, -1];
   const rest = { otherLogProbs: [-1, -1], responseMask: [0, 1] };
   t.deepEqual(tokenKl({ logProbs, ...rest }).data, Float64Array.of(0, 0));
+  t.throws(() => tokenKl({ logProbs, ...rest, responseMask: [1, 0] }), {
+    message: "[tokenKl] expected logProbs[0] to be a number, received NaN",
+  });
 });
 
 test("bad calls are refused with the name of what is wrong", (t) => {

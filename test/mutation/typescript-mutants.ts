@@ -108,7 +108,10 @@ function alternativesOf(node: ts.Node, tree: ts.SourceFile): string[] {
   if (ts.isBinaryExpression(node)) {
     const { left, right, operatorToken } = node;
     if (isWord(left) || isWord(right)) return [];
-    const changed = OPERATORS.get(operatorToken.kind) ?? [];
+    // A walk of one step more mostly reads undefined and writes beyond a typed array, which does nothing.
+    const isWalk = ts.isForStatement(node.parent) && node.parent.condition === node;
+    const all = OPERATORS.get(operatorToken.kind) ?? [];
+    const changed = isWalk ? all.filter((to) => to !== "<=") : all;
     return changed.map((operator) => `${text(left)} ${operator} ${text(right)}`);
   }
   if (ts.isNumericLiteral(node)) {
