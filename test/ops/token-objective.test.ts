@@ -294,6 +294,35 @@ test("a ratio exactly on a bound is not clipped", (t) => {
   }
 });
 
+test("a KL exactly on a bound or limit is free, and one just beyond it is held without a slope", (t) => {
+  const perception = (bounds: Partial<ObjectiveAttributes>, given: object = { masked: -0.5 }) => {
+    const on = { perceptionKlCoef: 1, perceptionKlEstimator: "k3", maskedBranch: "differentiable" };
+    const { term, slope } = token(given, { ...on, ...bounds } as Partial<ObjectiveAttributes>);
+    return { value: term("perceptionKl"), slope: slope("logProbs"), kl: slope("kl") };
+  };
+  const free = perception({});
+  t.not(free.slope, 0);
+  const above = free.value * (1 + 2 ** -52);
+  const below = free.value * (1 - 2 ** -52);
+  for (const at of ["perceptionKlMin", "perceptionKlMax", "klLimit"]) {
+    t.deepEqual(perception({ [at]: free.value }), free, at);
+  }
+  t.is(perception({ perceptionKlMin: above }).slope, 0);
+  t.is(perception({ perceptionKlMax: below }).slope, 0);
+  t.is(perception({ klLimit: below }).slope, 0);
+  const exact = { perceptionKlEstimator: "exact" } as const;
+  t.deepEqual(
+    [2, 1.75].map((exactKlLimit) => perception({ ...exact, exactKlLimit }, { kl: 2 }).kl),
+    [-1, 0],
+  );
+});
+
+test("an entropy exactly on a bound has no slope, like one between them", (t) => {
+  const slope = (logProb: number) =>
+    token({ logProb }, { entropyCoef: 1, entropyLow: 1, entropyHigh: 2 }).slope("logProbs");
+  t.deepEqual([slope(-0.5), slope(-1), slope(-1.5), slope(-2), slope(-3)], [1, 0, 0, 0, -1]);
+});
+
 test("which clip fires: 1 low, 2 high, 3 dual", (t) => {
   const clip = (logRatio: number, advantage: number) => {
     const { term, slope } = token({ logProb: logRatio, old: 0, advantage }, { clipDual: 3 });
