@@ -45,7 +45,7 @@ export async function siteApplication(out: string): Promise<Application> {
     basePath: ROOT,
     out,
     customCss: `${ROOT}docs/site/site.css`,
-    customJs: `${ROOT}docs/site/site.js`,
+    customJs: `${ROOT}docs/site/browser.js`,
     includeVersion: true,
     hideGenerator: true,
     includeHierarchySummary: false,
