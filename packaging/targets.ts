@@ -34,9 +34,22 @@ const ARM64: Cross = {
   tools: [CMAKE, { needs: "aarch64-linux-gnu-g++", package: "g++-aarch64-linux-gnu" }],
 };
 
+const MUSL: Cross = {
+  strip: "strip",
+  prepare: "packaging/musl/toolchain.sh",
+  tools: [
+    CMAKE,
+    { needs: "g++-12", package: "g++-12" },
+    { needs: "make", package: "make" },
+    { needs: "xz", package: "xz-utils" },
+    { needs: "/usr/lib/x86_64-linux-musl/musl-gcc.specs", package: "musl-tools" },
+    { needs: "/usr/src/gcc-12", package: "gcc-12-source" },
+  ],
+};
+
 export const TARGETS: Readonly<Record<string, Target>> = {
   "linux-x64": { platform: "linux", arch: "x64", libc: "glibc", cross: undefined },
-  "linux-x64-musl": { platform: "linux", arch: "x64", libc: "musl", cross: undefined },
+  "linux-x64-musl": { platform: "linux", arch: "x64", libc: "musl", cross: MUSL },
   "linux-arm64": { platform: "linux", arch: "arm64", libc: "glibc", cross: ARM64 },
   "linux-arm64-musl": { platform: "linux", arch: "arm64", libc: "musl", cross: undefined },
   "darwin-arm64": { platform: "darwin", arch: "arm64", libc: undefined, cross: undefined },
