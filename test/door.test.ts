@@ -95,6 +95,14 @@ const SENTENCES: readonly (readonly [act: () => unknown, message: string])[] = [
     '[Tensor.sliceRows] expected start to end within rows 0 to 3, received "0" to 2',
   ],
   [
+    () => papo.grad(() => papo.scalar(1), { out: new Array(2 ** 32 - 1) }),
+    "[grad] expected out for at most 65536 arguments, received an array of 4294967295",
+  ],
+  [
+    () => papo.objective({ rolloutCorrection: { reject: new Array(2 ** 32 - 1) } } as never),
+    "[objective] expected rolloutCorrection.reject to hold at most 1024 rules, received an array of 4294967295",
+  ],
+  [
     () =>
       call(
         papo.grad(() => papo.scalar(1)),

@@ -31,9 +31,13 @@ export function tfjsLoss(
   if (!Array.isArray(logits) || logits.length === 0) {
     throw expected("ERR_ARGUMENT", where, "logits to be an array of tf.Tensor", describe(logits));
   }
-  // Read once: an element may have a getter.
-  const given = Array.from(logits);
-  for (const each of given) readFields(where, { logits: each }, TFJS);
+  // Read once, for an element may have a getter, and no further than to the first that is none.
+  const given: tfjs.Tensor[] = [];
+  for (let i = 0; i < logits.length; i++) {
+    const each = logits[i] as tfjs.Tensor;
+    readFields(where, { logits: each }, TFJS);
+    given.push(each);
+  }
   return onTape(tf, given, (recording) => {
     const result = compute(...viewsOf(tf, where, given, []).inputs);
     checkObject(where, "what compute returns", result);

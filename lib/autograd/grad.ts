@@ -177,12 +177,14 @@ function openArguments<A extends Inputs>(
     return input.alias({ requiresGrad: true });
   });
   const sinks = new Map<Tensor, Sink>();
+  // Read once, and no further than there are arguments.
+  const memory = leaves.map((_, i) => out[i]);
   leaves.forEach((leaf, i) => {
-    const given = out[i];
+    const given = memory[i];
     const buffer =
       given === undefined ? undefined : gradientTensor(where, `out[${i}]`, leaf, { out: given });
-    if (buffer && out.indexOf(buffer) !== i) {
-      const received = `that of out[${out.indexOf(buffer)}]`;
+    if (buffer && memory.indexOf(buffer) !== i) {
+      const received = `that of out[${memory.indexOf(buffer)}]`;
       throw expected("ERR_BUFFER", where, `out[${i}] to have memory of its own`, received);
     }
     sinks.set(leaf, { buffer, accumulate: false, zeroed: zeroed && buffer !== undefined });
@@ -201,9 +203,17 @@ function openArguments<A extends Inputs>(
   };
 }
 
+/** More than any engine passes to a function. */
+const MOST_ARGUMENTS = 2 ** 16;
+
 function checkOut(where: string, { out, gradsZeroed }: GradOptions): void {
   if (out !== undefined && !Array.isArray(out)) {
     throw expected("ERR_ARGUMENT", where, "out to be an array of Tensors", describe(out));
+  }
+  // Holes take their time, too: an array of the largest length kept this busy for minutes.
+  if (out !== undefined && out.length > MOST_ARGUMENTS) {
+    const what = `out for at most ${MOST_ARGUMENTS} arguments`;
+    throw expected("ERR_ARGUMENT", where, what, describe(out));
   }
   const said = flag(where, "gradsZeroed", gradsZeroed, false);
   if (said && !out?.some((tensor) => tensor !== undefined)) {

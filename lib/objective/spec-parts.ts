@@ -1,6 +1,10 @@
 /** The parts of a spec that are objects or words: what they hold, what they default to, and how they are read. */
 import type { RolloutCorrectionRule } from "../rollout/correction.js";
-import { type RolloutCorrectionInput, readRolloutCorrection } from "../rollout/rules.js";
+import {
+  checkRuleCount,
+  type RolloutCorrectionInput,
+  readRolloutCorrection,
+} from "../rollout/rules.js";
 import {
   TOP_TOKEN_CHOICES,
   TOP_TOKEN_LEVELS,
@@ -125,6 +129,8 @@ export const readRollout: Reader<RolloutCorrectionRule | null> = nullOr((where, 
   const max = given.get("max");
   if (max !== undefined) readFinite(where, `${name}.max`, max);
   const reject = given.get("reject");
+  // Holes take their time, too.
+  if (isList(reject)) checkRuleCount(where, `${name}.reject`, reject);
   const plain = isList(reject) ? reject.map(plainOf) : plainOf(reject);
   const input = { ...Object.fromEntries(given), reject: plain } as RolloutCorrectionInput;
   return readRolloutCorrection(where, name, input);

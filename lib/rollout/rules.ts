@@ -80,6 +80,16 @@ export function readWeightRule(
   return Object.freeze({ level, mode, max, min, batchNormalize });
 }
 
+/** Far more than there are ways to reject. */
+const MOST_RULES = 1024;
+
+/** Throws ERR_ARGUMENT for an array of more rules than anybody means. */
+export function checkRuleCount(where: string, name: string, rules: readonly unknown[]): void {
+  if (rules.length <= MOST_RULES) return;
+  const what = `${name} to hold at most ${MOST_RULES} rules`;
+  throw expected("ERR_ARGUMENT", where, what, describe(rules));
+}
+
 /** One rejection rule, several or null. */
 export function readRejections(
   where: string,
@@ -88,6 +98,7 @@ export function readRejections(
 ): RolloutCorrectionRule["reject"] {
   if (value === null) return null;
   if (!Array.isArray(value)) return readRejection(where, name, value as RejectionInput);
+  checkRuleCount(where, name, value);
   const rules: RejectionRule[] = [];
   for (let i = 0; i < value.length; i++) {
     rules.push(readRejection(where, `${name}[${i}]`, value[i] as RejectionInput));

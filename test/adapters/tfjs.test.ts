@@ -308,6 +308,10 @@ for (const backend of ["cpu", "wasm"]) {
     t.throws(() => tfjsObjective({} as never, PAPO), { message: /import \* as tf from/ });
     t.throws(() => tfjsObjective(tf, objective("grpo") as never), { message: /build\(\)/ });
     t.throws(() => tfjsLoss(tf, [], () => ({ loss: 0, gradients: [] })), { code: "ERR_ARGUMENT" });
+    const holes = new Array(2 ** 32 - 1) as tf.Tensor[];
+    t.throws(() => tfjsLoss(tf, holes, () => ({ loss: 0, gradients: [] })), {
+      code: "ERR_ARGUMENT",
+    });
     let reads = 0;
     const moody = Object.defineProperty([], 0, { get: () => (reads++ === 0 ? logits : {}) });
     tfjsLoss(tf, moody, (each) => ({ loss: 0, gradients: [each] })).dispose();
