@@ -2,64 +2,12 @@
 import test from "ava";
 import fc from "fast-check";
 import type { PapoErrorCode } from "../../lib/core/errors.js";
-import { CollapseMonitor, MONITOR_DEFAULTS, PerceptionBackoff } from "../../lib/monitor/index.js";
+import { CollapseMonitor } from "../../lib/monitor/index.js";
 import { CANDIDATES, errorOf, made } from "../support/hostile.js";
+import { type Fields, METRICS, MONITOR_CALLS } from "../support/monitor-calls.js";
 import { spoil, WAYS } from "../support/spoil.js";
 
-type Fields = Record<string, unknown>;
-
-const METRICS = {
-  tokens: 100,
-  perceptionKl: 0.04,
-  perceptionKlVariance: 1.5,
-  clipFraction: 0.001,
-  entropy: 0.2,
-  maskedEntropy: 0.4,
-};
-
-const STATE = JSON.stringify(
-  [...Array(30).keys()].reduce((monitor) => {
-    monitor.update({ metrics: METRICS, reward: 1 });
-    return monitor;
-  }, new CollapseMonitor()),
-);
-
-const DOORS: Readonly<Record<string, [valid: () => Fields, call: (fields: Fields) => unknown]>> = {
-  CollapseMonitor: [
-    () => ({ rules: {}, onAlarm: () => 0, onWarning: () => 0 }),
-    (fields) => new CollapseMonitor(fields),
-  ],
-  "CollapseMonitor rules": [
-    () => ({ ...MONITOR_DEFAULTS }),
-    (fields) => new CollapseMonitor({ rules: fields }),
-  ],
-  update: [
-    () => ({ step: 3, metrics: METRICS, reward: 1, coefficients: {} }),
-    (fields) => new CollapseMonitor().update(fields as never),
-  ],
-  "update metrics": [
-    () => ({ ...METRICS }),
-    (fields) => new CollapseMonitor().update({ metrics: [fields, METRICS] as never }),
-  ],
-  "update coefficients": [
-    () => ({ perceptionKl: 0, entropy: 0, maskedEntropy: 0, refKl: 0, sft: 0 }),
-    (fields) => new CollapseMonitor().update({ metrics: METRICS, coefficients: fields }),
-  ],
-  fromState: [
-    () => JSON.parse(STATE) as Fields,
-    (fields) => CollapseMonitor.fromState(fields as never).update({ metrics: METRICS, reward: 0 }),
-  ],
-  PerceptionBackoff: [
-    () => ({ perceptionKl: 0.01, entropy: 0.03, factor: 0.5, least: 0.1, patience: 5 }),
-    (fields) => new PerceptionBackoff(fields).update({ level: "alarm" }),
-  ],
-  "PerceptionBackoff.fromState": [
-    () => ({ ...new PerceptionBackoff().state() }),
-    (fields) => PerceptionBackoff.fromState(fields as never).update({ level: "calm" }),
-  ],
-};
-
-for (const [name, [valid, call]] of Object.entries(DOORS)) {
+for (const [name, [valid, call]] of Object.entries(MONITOR_CALLS)) {
   test(`${name} takes anything in any of its fields`, async (t) => {
     t.is(await errorOf(() => call(valid())), undefined, "the valid call");
     const keys = Object.keys(valid());
