@@ -101,9 +101,11 @@ const file = values.note === undefined ? undefined : openSync(values.note, "w");
 
 function note(each: Case): void {
   if (file === undefined) return;
+  // Calls that never reach the addon cannot kill, and writing takes longer than most of them.
+  const { calls = 0, reached = 0 } = tallies.get(each.door) ?? {};
+  if (calls > PER_ROUND && reached === 0) return;
   // Longer than any case, so that nothing is left of a longer one.
-  const text = JSON.stringify({ calls: made, case: each }).padEnd(600);
-  writeSync(file, text, 0);
+  writeSync(file, JSON.stringify({ calls: made, case: each }).padEnd(600), 0);
 }
 
 function rate(): number {
