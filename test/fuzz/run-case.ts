@@ -136,7 +136,7 @@ function judged(door: Door, said: Case, error: unknown): string | undefined {
 
 /** What messages may name instead: what is missing beside the argument, or what the argument is as a whole. */
 const OTHER_NAMES =
-  "options batch spec objective config shape cuSeqlens logits states values kl unknownKey plainObject memory argument";
+  "options batch spec objective config shape cuSeqlens logits states values kl rows unknownKey plainObject memory argument";
 
 const wordsOfDoors = new Map<string, readonly string[]>();
 
