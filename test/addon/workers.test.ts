@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 import test from "ava";
 import type { Binding } from "../../lib/addon/binding.js";
 import { info } from "../../lib/index.js";
+import { runCode } from "../lifetimes/child.js";
 import { statsNumbers } from "./native-call.js";
 
 const require = createRequire(import.meta.url);
@@ -87,4 +88,16 @@ test("two copies of the addon live side by side", (t) => {
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test("a worker that loads the addon later does not choose the instruction set of the process again", async (t) => {
+  const { stdout, stderr } = await runCode(`
+    const { Worker } = await import("node:worker_threads");
+    const { isa, path } = papo.info();
+    process.env.PAPO_CPU_ISA = "scalar";
+    const code = "require(" + JSON.stringify(path) + ")";
+    const worker = new Worker(code, { eval: true, execArgv: [] });
+    await new Promise((resolve) => worker.once("exit", resolve));
+    console.log(papo.info().isa === isa);`);
+  t.deepEqual([stdout, stderr], ["true\n", ""]);
 });
