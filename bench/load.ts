@@ -163,7 +163,9 @@ async function fairness(shape: readonly [number, number], count: number): Promis
 const LARGE = [64, 32_000] as const;
 const SMALL = [8, 4096] as const;
 const [large, small] = [batchOf(...LARGE), batchOf(...SMALL)];
+const nothing = await watched(() => new Promise((resolve) => setTimeout(resolve, WINDOW_MS)));
 console.log(`${"".padEnd(42)}${HEADS.map((head) => head.padStart(10)).join("")}`);
+row("nothing", 0, 0, nothing.late99, nothing.lateMost, nothing.file, nothing.peak);
 for (const [shape, batch] of [
   [LARGE, large],
   [SMALL, small],
