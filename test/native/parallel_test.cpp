@@ -1,5 +1,7 @@
 // The thread pool: every row once, the first failure, cancellation, several callers at once.
 #include <atomic>
+#include <new>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -48,6 +50,29 @@ TEST_CASE("a raised flag stops the work before the next block") {
   });
   CHECK(status.code() == Code::aborted);
   CHECK(done < 100);
+}
+
+TEST_CASE("what a row throws is a failure like any other, and the pool goes on") {
+  for (const std::size_t block : {1UL, 1000UL}) {
+    const auto run = [block](bool memory) {
+      return cpu::for_rows(1000, block, {}, [memory](std::size_t begin, std::size_t end) -> Status {
+        if (begin <= 500 && end > 500) {
+          if (memory) throw std::bad_alloc();
+          throw std::runtime_error("on purpose");
+        }
+        return {};
+      });
+    };
+    CHECK(run(true).code() == Code::out_of_memory);
+    CHECK(run(true).message() == "out of memory");
+    CHECK(run(false).code() == Code::internal);
+  }
+  std::atomic<std::size_t> done{0};
+  CHECK(cpu::for_rows(1000, 1, {}, [&](std::size_t begin, std::size_t end) {
+          done += end - begin;
+          return Status();
+        }).ok());
+  CHECK(done == 1000);
 }
 
 TEST_CASE("several callers share the pool and each gets its own rows") {
