@@ -231,3 +231,11 @@ test("bad calls of maxAtK and passAtK are refused", (t) => {
   refused(() => maxAtK([], 1), "[maxAtK] expected k to be an integer in 1…0, received 1");
   refused(() => maxAtK([1, NaN], 1), "[maxAtK] expected rewards[1] to be finite, received NaN");
 });
+
+test("without a baseline a group of one is enough for the best of one", (t) => {
+  const options = { rewards: [0.75], groups: [0], k: 1 } as const;
+  t.is(estimateAdvantages("pkpo", { ...options, baseline: "none" }).advantages[0], 0.75);
+  t.throws(() => estimateAdvantages("pkpo", { ...options, baseline: "loo" }), {
+    code: "ERR_RANGE",
+  });
+});

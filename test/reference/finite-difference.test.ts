@@ -38,3 +38,10 @@ test("only the elements asked for are differentiated, and the point is not moved
 test("a step of 0 is refused", (t) => {
   t.throws(() => finiteDifference(() => 0, [1], { step: 0 }), { code: "ERR_RANGE" });
 });
+
+test("elements that the point does not have are refused", (t) => {
+  for (const element of [-1, 2, 0.5]) {
+    const options = { elements: [0, element] };
+    t.throws(() => finiteDifference(() => 0, [1, 2], options), { code: "ERR_RANGE" });
+  }
+});
