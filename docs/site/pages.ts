@@ -29,6 +29,7 @@ export const PAGES: Readonly<Record<string, readonly string[]>> = {
     "docs/objectives.md",
     "docs/numerics.md",
     "docs/benchmarks.md",
+    "docs/compatibility.md",
     "native/math/README.md",
     "bench/results/README.md",
     "bench/results/experiments/README.md",
