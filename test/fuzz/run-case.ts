@@ -27,6 +27,7 @@ const CODES = new Set(
     .split(" ")
     .map((word) => `ERR_${word}`),
 );
+const IN_PLACE = /^numbers\..* memory$/;
 const GETTERS = /^(Receiver must be|Cannot perform)/;
 /** Found in the data while a call runs: its outputs are then unfinished. */
 const FOUND_ON_THE_WAY = "ERR_NOT_FINITE";
@@ -99,7 +100,8 @@ function applied(
   const others = () =>
     memory.filter((each) => !each.place.startsWith(place)).map(({ view }) => view);
   apply({ holder: target, key, valid, wrong, others, undo });
-  return writes;
+  // An output of the addon that lies in another tensor's memory: a gradient in the place of its logits.
+  return writes || IN_PLACE.test(place);
 }
 
 /** What cannot be made of a valid value (no tensor of doubles is also one of floats) is -1. */
