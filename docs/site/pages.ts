@@ -33,6 +33,7 @@ export const PAGES: Readonly<Record<string, readonly string[]>> = {
     "native/math/README.md",
     "bench/results/README.md",
     "bench/results/experiments/README.md",
+    "SECURITY.md",
     "CHANGELOG.md",
   ],
   Rooms: [
