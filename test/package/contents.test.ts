@@ -7,7 +7,7 @@ import { packed, ROOT } from "./support/pack.js";
 
 /** Every kind of file that belongs into the package, and whether it has to be there. */
 const KINDS: readonly (readonly [kind: RegExp, needed: boolean])[] = [
-  [/^(package\.json|README\.md|CHANGELOG\.md|LICENSE|CMakeLists\.txt)$/, true],
+  [/^(package\.json|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE|CMakeLists\.txt)$/, true],
   [/^(THIRD-PARTY-NOTICES\.txt|sbom\.cdx\.json)$/, true],
   [/^dist\/(?!cli\/)([a-z-]+\/)*[a-z0-9-]+\.(js|d\.ts)$/, true],
   // The command is no module for others: it needs no declarations.
