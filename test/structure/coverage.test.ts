@@ -8,18 +8,15 @@ const COUNTS = [
 ];
 
 test("uncovered lines beyond the list, a missing reason and a file that is gone are problems", (t) => {
-  t.deepEqual(
-    judged(COUNTS, { "lib/core/slab.ts": { lines: 2, why: "memory that runs out" } }),
-    [],
-  );
-  t.deepEqual(judged(COUNTS, { "lib/core/slab.ts": { lines: 1, why: "memory" } }), [
-    "lib/core/slab.ts has 2 uncovered lines, 1 are listed",
-  ]);
-  t.is(judged(COUNTS, {}).length, 1);
-  t.deepEqual(judged(COUNTS, { "lib/core/slab.ts": { lines: 3, why: " " } }), [
-    "lib/core/slab.ts is listed without a reason",
-  ]);
-  t.regex(judged([], { "lib/gone.ts": { lines: 1, why: "it was" } }).join(), /not there/);
+  const slab = (lines: number, path = "lib/core/") => ({
+    reasons: { [path]: "memory that runs out" },
+    lines: { "lib/core/slab.ts": lines },
+  });
+  t.deepEqual(judged(COUNTS, slab(2)), []);
+  t.deepEqual(judged(COUNTS, slab(1)), ["lib/core/slab.ts has 2 uncovered lines, 1 are listed"]);
+  t.is(judged(COUNTS, { reasons: {}, lines: {} }).length, 1);
+  t.deepEqual(judged(COUNTS, slab(3, "lib/io/")), ["lib/core/slab.ts is listed without a reason"]);
+  t.regex(judged([], slab(2)).join(), /not there/);
 });
 
 test("the table adds up folders and trees", (t) => {
