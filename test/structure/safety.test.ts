@@ -25,8 +25,8 @@ const REACH: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 
 /** Modules that reach nothing: memory, text, facts of the machine. */
 const HARMLESS = new Set([
-  ...["node:async_hooks", "node:buffer", "node:crypto", "node:os", "node:path", "node:url"],
-  ...["node:util", "node:worker_threads", "commander"],
+  ...["node:async_hooks", "node:buffer", "node:crypto", "node:os", "node:path"],
+  ...["node:timers/promises", "node:url", "node:util", "node:worker_threads", "commander"],
 ]);
 
 /** Globals and members of `process`, by file. */
@@ -34,8 +34,11 @@ const NAMES: Readonly<Record<string, string>> = {
   "addon/load": "process.env",
   // Looks for Float16Array.
   "core/dtype": "globalThis",
+  "core/typed-array": "globalThis",
   // sharp, which may be missing.
   "masking/image-file": "import()",
+  // UV_THREADPOOL_SIZE.
+  "ops/turns": "process.env",
   // Function.prototype's way of instanceof.
   "tensor/tensor": "Function",
 };
@@ -99,6 +102,15 @@ const FORBIDDEN =
 const HEADERS =
   /#\s*include\s*<(?:fstream|filesystem|iostream|dlfcn\.h|sys\/\w+\.h|netdb\.h|netinet\/\w+\.h|arpa\/\w+\.h|fcntl\.h|spawn\.h|windows\.h|winsock2?\.h)>/;
 
+/** Functions of the process's own binary, by name: V8's, which holds the memory of an array. No library is opened. */
+const LOOKED_UP: Readonly<Record<string, readonly string[]>> = {
+  "native/addon/array_memory.cpp": [
+    "#include <dlfcn.h>",
+    "  void* const same_library = dlsym(RTLD_DEFAULT, kSameLibrary);",
+    '  void* const function = dlsym(RTLD_DEFAULT, "_ZN2v811ArrayBuffer15GetBackingStoreEv");',
+  ],
+};
+
 test("the engine opens no file, no socket and no process, and reads two variables", (t) => {
   const isSource = (path: string) => /\.(?:cpp|hpp|cu|cuh)$/.test(path);
   const sources = filesBelow("native").filter((path) => isSource(path) && !/shim/.test(path));
@@ -107,7 +119,7 @@ test("the engine opens no file, no socket and no process, and reads two variable
   for (const path of sources) {
     const code = read(path).replaceAll(/\/\/.*$|\/\*[\s\S]*?\*\//gm, "");
     const lines = code.split("\n").filter((line) => FORBIDDEN.test(line) || HEADERS.test(line));
-    t.deepEqual(lines, [], path);
+    t.deepEqual(lines, LOOKED_UP[path] ?? [], path);
     variables.push(...[...code.matchAll(/getenv\(([^)]*)\)/g)].map((match) => match[1] as string));
   }
   t.deepEqual(variables.sort(), ['"CUDA_VISIBLE_DEVICES"', '"PAPO_CPU_ISA"']);

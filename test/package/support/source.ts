@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
 import { copiedProject, installedProject, packageIn } from "./installed.js";
 import { checkReadmeProgram } from "./readme.js";
-import { ALL, inRuntimes, reasonToSkip } from "./runtimes.js";
+import { ALL, reasonToSkip } from "./runtimes.js";
 import { output, run } from "./sandbox.js";
 
 export interface SourceColumn {
@@ -19,7 +18,6 @@ export interface SourceColumn {
 /** Longer than any machine of ours needs for the engine without CUDA. */
 const MINUTES_30 = 1_800_000;
 const MAIN = join("dist", "cli", "main.js");
-const NODE_GYP = createRequire(import.meta.url).resolve("node-gyp/bin/node-gyp.js");
 
 /** What a build is started with where the system can take the network away. */
 function withoutNetwork(): string[] {
@@ -54,17 +52,6 @@ async function tryBuild(): Promise<void> {
   await checkBuilt(cwd);
 }
 
-/** `node-gyp rebuild -C native` in the package: the same build through the other door. */
-async function tryNodeGyp(): Promise<void> {
-  const cwd = await copiedProject();
-  const root = packageIn(cwd);
-  const headers = `--nodedir=${inRuntimes("node20")}`;
-  const args = [process.execPath, NODE_GYP, "rebuild", "-C", "native", headers];
-  const options = { cwd: root, path: [], env: everything(), timeout: MINUTES_30 };
-  await output([...withoutNetwork(), ...args], options);
-  await checkBuilt(cwd);
-}
-
 /** The build is what is loaded now, before the prebuilt one. */
 async function checkBuilt(cwd: string): Promise<void> {
   const options = { cwd, path: [process.execPath] };
@@ -77,14 +64,6 @@ function withoutCompiler(): string | undefined {
   if (!ALL) return reasonToSkip();
   const missing = ["cmake", "c++"].filter((name) => !onPath(name));
   return missing.length > 0 ? `there is no ${missing.join(" and no ")} here` : undefined;
-}
-
-function withoutPython(): string | undefined {
-  return (
-    withoutCompiler() ??
-    reasonToSkip() ??
-    (onPath("python3") ? undefined : "there is no python3 here")
-  );
 }
 
 function onPath(name: string): boolean {
@@ -104,11 +83,5 @@ export const FROM_SOURCE: readonly SourceColumn[] = [
     sentence: "builds itself by papo build, offline, and loads what it built",
     reason: withoutCompiler,
     attempt: tryBuild,
-  },
-  {
-    name: "node-gyp",
-    sentence: "builds itself by node-gyp, offline, and loads what it built",
-    reason: withoutPython,
-    attempt: tryNodeGyp,
   },
 ];
