@@ -104,13 +104,13 @@ export const FRAMEWORK_DOORS: Readonly<Record<string, Door>> = {
   },
   "JaxObjective.valueAndGrad": {
     foreign: thrownIn("@jax-js/jax"),
+    // Not the parameters: jax-js walks them, also a tree of 2^32 - 1 holes, and dies of it.
     valid: () => ({
       forward: (parameters: unknown) => parameters,
-      parameters: jaxLogits(),
       batch: batch(),
       options: { step: 1, signal: undefined },
     }),
-    call: ({ forward, parameters, batch, options }) =>
-      inJax.valueAndGrad(forward as never, parameters, batch as never, options as never),
+    call: ({ forward, batch, options }) =>
+      inJax.valueAndGrad(forward as never, jaxLogits(), batch as never, options as never),
   },
 };
