@@ -52,7 +52,8 @@ function changed(json: string, changes: Changes): string {
     };
     walk(value);
     const place = places[Math.floor(change.at * places.length)];
-    if (place) place[0][place[1]] = change.value;
+    // A copy: the same value may be put into itself.
+    if (place) place[0][place[1]] = structuredClone(change.value);
   }
   return JSON.stringify(value);
 }
