@@ -4,7 +4,7 @@
  * Half of the threads that libuv has for all of the process, so that files, names and whatever else is asynchronous in
  * Node go on beside any number of calls. More would not be faster: every call spreads over the pool by itself.
  */
-const AT_ONCE = Math.max(1, Math.floor(libuvThreads(process.env.UV_THREADPOOL_SIZE) / 2));
+const AT_ONCE = callsAtOnce({ versions: process.versions, env: process.env });
 
 let running = 0;
 /** In the order of their coming. */
@@ -113,6 +113,17 @@ function listenTo(signal: AbortSignal, call: () => void): Listener {
   const made = { calls, listener };
   listeners.set(signal, made);
   return made;
+}
+
+/** Deno has no libuv, and would ask for a permission at the import of papo. */
+export function callsAtOnce({ versions, env }: Surroundings): number {
+  const said = versions.deno === undefined ? env.UV_THREADPOOL_SIZE : undefined;
+  return Math.max(1, Math.floor(libuvThreads(said) / 2));
+}
+
+interface Surroundings {
+  readonly versions: Readonly<Record<string, string | undefined>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** As libuv reads it: from 1 to 1024, and 4 where nothing is said. */

@@ -1,6 +1,6 @@
 /** Turns of async calls, with calls that end when the test says so. */
 import test from "ava";
-import { inTurn, mustWait } from "../../lib/ops/turns.js";
+import { callsAtOnce, inTurn, mustWait } from "../../lib/ops/turns.js";
 
 interface Held {
   readonly begun: number[];
@@ -87,4 +87,16 @@ test.serial("one signal may stand for any number of calls without a warning", as
   process.off("warning", onWarning);
   t.deepEqual(warnings, []);
   t.is(outcomes.filter(({ status }) => status === "rejected").length, 38);
+});
+
+test("half of libuv's threads, as it counts them; Deno, which has none, is not asked for its environment", (t) => {
+  const calls = (said?: string) =>
+    callsAtOnce({ versions: { node: "20.0.0" }, env: { UV_THREADPOOL_SIZE: said } });
+  t.deepEqual([undefined, "16", "5000", "1", "0", "many"].map(calls), [2, 8, 512, 1, 1, 1]);
+  const env = {
+    get UV_THREADPOOL_SIZE(): string {
+      throw new Error('Requires env access to "UV_THREADPOOL_SIZE"');
+    },
+  };
+  t.is(callsAtOnce({ versions: { node: "24.0.0", deno: "2.0.0" }, env }), 2);
 });
