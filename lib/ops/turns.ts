@@ -40,6 +40,7 @@ function turn(signal: AbortSignal | undefined): Promise<void> {
     };
     waiting.add(start);
     const forget = onAbort(signal, () => {
+      forget();
       waiting.delete(start);
       reject(signal?.reason);
     });
