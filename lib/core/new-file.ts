@@ -123,8 +123,17 @@ function removeAtExit(temporary: string): void {
   if (exitIsWatched) return;
   exitIsWatched = true;
   process.once("exit", () => {
-    for (const path of unfinished) rmSync(path, { force: true });
+    for (const path of unfinished) removeIfPossible(path);
   });
+}
+
+/** An error here would leave the files that come after this one, and keep other listeners from their turn. */
+function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Its folder may be read-only by now; on Windows somebody may have it open.
+  }
 }
 
 async function targetOf(path: string): Promise<string> {

@@ -1,5 +1,5 @@
 /** A file is the old one or the new one: killed at any step, without room, under links, and with others at it. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -199,4 +199,27 @@ test("whole files are written the same way", async (t) => {
   t.deepEqual(readdirSync(folder), ["x.safetensors"]);
   await t.throwsAsync(writeNewFile(join(folder, "no", "x"), Buffer.alloc(1)), { code: "ENOENT" });
   t.false(existsSync(join(folder, "no")));
+});
+
+test("at the end of the process what cannot be removed keeps nothing else from being removed", (t) => {
+  const { folder } = place();
+  const program = `
+    import { mkdirSync, readdirSync, rmSync } from "node:fs";
+    import { join } from "node:path";
+    import { NewFile } from ${JSON.stringify(new URL("../../lib/core/new-file.ts", import.meta.url))};
+    const [folder] = process.argv.slice(1);
+    await NewFile.create(join(folder, "first"));
+    const [first] = readdirSync(folder);
+    await NewFile.create(join(folder, "second"));
+    rmSync(join(folder, first));
+    mkdirSync(join(folder, first));
+    process.exit(3);
+  `;
+  const flags = ["--import=tsx", "--input-type=module", "--eval", program];
+  const { status, stderr } = spawnSync(process.execPath, [...flags, folder], { encoding: "utf8" });
+  t.is(status, 3, stderr);
+  t.deepEqual(
+    readdirSync(folder).map((name) => name.replace(/\..*/, "")),
+    ["first"],
+  );
 });
