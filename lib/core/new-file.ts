@@ -13,7 +13,7 @@ import {
   stat,
   unlink,
 } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 
 /** Of a name, so that the temporary one is no longer than a file system allows (255 bytes, three to such a unit). */
 const MOST_OF_NAME = 70;
@@ -28,7 +28,7 @@ const MOST_OF_NAME = 70;
  * file (hard links) keep it.
  */
 export class NewFile {
-  /** Where it will be: what the path, if that is a link, leads to. */
+  /** Where it will be, from the root on: what the path, if that is a link, leads to. */
   readonly target: string;
   readonly #temporary: string;
   #handle: FileHandle | undefined;
@@ -144,7 +144,7 @@ async function targetOf(path: string): Promise<string> {
     const link = await lstat(path).catch(nothingThere);
     // It would be replaced, and what it stands for never written.
     if (link) throw new Error(`a link to ${await readlink(path)}, which is not there`);
-    return path;
+    return resolve(path);
   }
 }
 

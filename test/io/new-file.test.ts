@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
 import { NewFile, writeNewFile } from "../../lib/core/new-file.js";
@@ -186,6 +186,18 @@ test("devices, sockets and pipes are no files to replace", async (t) => {
   t.true(statSync("/dev/null").isCharacterDevice());
 });
 
+test("wherever the process goes, the file is where its path led when it was begun", async (t) => {
+  const { path } = place();
+  const name = relative(process.cwd(), path);
+  for (const version of ["new", "replaced"]) {
+    const file = await NewFile.create(name);
+    t.true(isAbsolute(file.target), version);
+    await file.handle?.writeFile(version);
+    await file.finish();
+    t.is(readFileSync(path, "utf8"), version);
+  }
+});
+
 test("whole files are written the same way", async (t) => {
   const { folder, path } = place();
   await writeNewFile(path, Buffer.from("one"));
@@ -205,7 +217,7 @@ test("at the end of the process what cannot be removed keeps nothing else from b
   const { folder } = place();
   const program = `
     import { mkdirSync, readdirSync, rmSync } from "node:fs";
-    import { join } from "node:path";
+    import { isAbsolute, join, relative } from "node:path";
     import { NewFile } from ${JSON.stringify(new URL("../../lib/core/new-file.ts", import.meta.url))};
     const [folder] = process.argv.slice(1);
     await NewFile.create(join(folder, "first"));
