@@ -25,6 +25,9 @@ const PERMISSION =
     : "--experimental-permission";
 
 const whenBuilt = (existsSync(MAIN) ? test : test.skip) as TestFn;
+/** strace may be absent, or forbidden in a container. */
+const mayTrace = spawnSync("strace", ["-o", "/dev/null", "true"]).status === 0;
+const whenTraced = mayTrace ? whenBuilt : (test.skip as TestFn);
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), "papo-confined-")));
 test.after.always(() => rmSync(root, { recursive: true }));
@@ -80,10 +83,9 @@ whenBuilt("a folder that may not be written is a sentence, not an exception", (t
 const TRACED =
   "socket,connect,bind,listen,sendto,execve,open,openat,creat,unlink,unlinkat,rename,renameat,renameat2,mkdir,mkdirat,link,linkat,symlink,symlinkat,truncate,chmod,fchmodat";
 
-whenBuilt(
-  "no socket, no other program, and no file written but the one that was asked for",
+whenTraced(
+  "no socket, no other program, and no file written but the one that was asked for (strace)",
   (t) => {
-    if (spawnSync("strace", ["-V"]).status !== 0) return t.log("no strace here");
     const out = folderOf("traced");
     const log = join(root, "strace.log");
     for (const [name, args] of Object.entries(COMMANDS(out))) {
@@ -99,7 +101,6 @@ whenBuilt(
         ...args,
       ];
       const { status } = spawnSync("strace", command, { encoding: "utf8", cwd: ROOT });
-      if (status !== 0 && !existsSync(log)) return t.log("strace may trace nothing here");
       t.is(status, 0, name);
       const calls = readFileSync(log, "utf8")
         .replaceAll(/^\d+ +/gm, "")

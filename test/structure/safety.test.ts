@@ -1,5 +1,5 @@
 /** What the shipped code can reach: the modules of Node.js that it imports, file by file, and nothing else of the outside. */
-import test from "ava";
+import test, { type TestFn } from "ava";
 import { filesBelow, read } from "./files.js";
 import { reachOf } from "./reach.js";
 
@@ -52,10 +52,10 @@ const trees = [
   ["dist", ".js"],
 ] as const;
 for (const [tree, ending] of trees) {
-  test(`${tree} reaches nothing but what is listed: no network, no code from text, no shell`, (t) => {
-    const files = filesBelow(tree).filter((path) => path.endsWith(ending));
-    if (tree === "lib") t.true(files.length > 200);
-    else if (files.length === 0) return t.log("nothing is built");
+  const files = filesBelow(tree).filter((path) => path.endsWith(ending));
+  const whenBuilt = (tree === "dist" && files.length === 0 ? test.skip : test) as TestFn;
+  whenBuilt(`${tree} reaches nothing but what is listed: no network, no code from text, no shell`, (t) => {
+    t.true(files.length > 200);
     const seen: Record<string, Record<string, string>> = {};
     const names: Record<string, string> = {};
     for (const path of files) {
