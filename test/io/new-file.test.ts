@@ -18,7 +18,7 @@ import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { isAbsolute, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import test from "ava";
+import test, { type TestFn } from "ava";
 import { NewFile, writeNewFile } from "../../lib/core/new-file.js";
 import { SafetensorsWriter } from "../../lib/io/safetensors-writer.js";
 import { versionOf, writeVersion } from "./versions.js";
@@ -132,8 +132,10 @@ test("what is replaced gives its permissions", async (t) => {
   t.is(statSync(path).mode & 0o777, 0o666, "whatever the umask");
 });
 
-test("a file that may not be written is not replaced", async (t) => {
-  if (process.getuid?.() === 0) return t.pass("the superuser may write everything");
+/** The superuser may write everything. */
+const unlessRoot = (process.getuid?.() === 0 ? test.skip : test) as TestFn;
+
+unlessRoot("a file that may not be written is not replaced", async (t) => {
   const { folder, path } = place();
   writeFileSync(path, "kept");
   chmodSync(path, 0o444);
