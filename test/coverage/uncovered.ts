@@ -2,8 +2,10 @@
 
 export interface Counts {
   readonly file: string;
+  /** Lines with code. */
   readonly total: number;
-  readonly covered: number;
+  /** Those of them that no test comes by, from 1. */
+  readonly uncovered: readonly number[];
 }
 
 /** Uncovered lines that each file may have, and why, by file or by what its path begins with. */
@@ -12,13 +14,28 @@ export interface Listed {
   readonly lines: Readonly<Record<string, number>>;
 }
 
+/** "3-5, 9" */
+function rows(lines: readonly number[]): string {
+  const sorted = [...lines].sort((a, b) => a - b);
+  const starts = sorted.filter((line) => !sorted.includes(line - 1));
+  const ends = sorted.filter((line) => !sorted.includes(line + 1));
+  return starts.map((start, i) => (start === ends[i] ? start : `${start}-${ends[i]}`)).join(", ");
+}
+
+/** A line per file that has uncovered ones. */
+export function placesOf(counts: readonly Counts[]): string {
+  const open = counts.filter(({ uncovered }) => uncovered.length > 0);
+  return open.map(({ file, uncovered }) => `${file}: ${rows(uncovered)}\n`).join("");
+}
+
 /** What is wrong: more uncovered lines than listed, no reason, or files that are gone. */
 export function judged(counts: readonly Counts[], { reasons, lines }: Listed): string[] {
   const files = new Set(counts.map(({ file }) => file));
-  const grown = counts.flatMap(({ file, total, covered }) => {
+  const grown = counts.flatMap(({ file, uncovered }) => {
     const most = lines[file] ?? 0;
-    const open = total - covered;
-    return open > most ? [`${file} has ${open} uncovered lines, ${most} are listed`] : [];
+    return uncovered.length > most
+      ? [`${file} has ${uncovered.length} uncovered lines, ${most} are listed: ${rows(uncovered)}`]
+      : [];
   });
   const mute = Object.keys(lines).flatMap((file) =>
     Object.keys(reasons).some((path) => file.startsWith(path))
@@ -33,17 +50,20 @@ export function judged(counts: readonly Counts[], { reasons, lines }: Listed): s
 
 /** A line per folder, and one for all of each language. */
 export function tableOf(counts: readonly Counts[]): string {
-  const groups = new Map<string, { total: number; covered: number }>();
-  for (const { file, total, covered } of counts) {
+  const groups = new Map<string, { total: number; uncovered: number }>();
+  for (const { file, total, uncovered } of counts) {
     const [tree, room = ""] = file.split("/");
     for (const name of [`${tree}/${room.includes(".") ? "" : `${room}/`}`, `${tree}/ in all`]) {
-      const group = groups.get(name) ?? { total: 0, covered: 0 };
-      groups.set(name, { total: group.total + total, covered: group.covered + covered });
+      const group = groups.get(name) ?? { total: 0, uncovered: 0 };
+      groups.set(name, {
+        total: group.total + total,
+        uncovered: group.uncovered + uncovered.length,
+      });
     }
   }
-  const lines = [...groups].map(([name, { total, covered }]) => {
-    const share = total === 0 ? 100 : (100 * covered) / total;
-    return `| ${name} | ${total} | ${total - covered} | ${share.toFixed(1)} % |`;
+  const lines = [...groups].map(([name, { total, uncovered }]) => {
+    const share = total === 0 ? 100 : (100 * (total - uncovered)) / total;
+    return `| ${name} | ${total} | ${uncovered} | ${share.toFixed(1)} % |`;
   });
   return [
     "| folder | lines | uncovered | covered |",
