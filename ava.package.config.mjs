@@ -10,4 +10,6 @@ export default {
   nodeArguments: ["--import=tsx"],
   // Every process has a limit of its own; a build from source on a busy machine is the longest.
   timeout: "45m",
+  // File by file where runtimes are installed: two installations into one folder spoil each other.
+  ...(process.env.PAPO_PACKAGE_MATRIX && { concurrency: 1 }),
 };
