@@ -17,10 +17,11 @@ mkdir -p "$out/bin" "$out/lib" "$out/source" "$out/objects"
 log=$out/log
 trap 'status=$?; [ $status = 0 ] || { tail -20 "$log"; echo "musl: failed, see $log"; } >&2' EXIT
 
-# musl's own specs say `libgcc_eh.a`, which Debian compiled for glibc: its libgcc_s stands for musl's while linking.
+# musl's own specs say `libgcc_eh.a`, which Debian compiled for glibc: its libgcc_s stands for musl's while linking. Nor do
+# they ask for the table of frames, without which an exception finds no handler and ends the process.
 cp /lib/x86_64-linux-gnu/libgcc_s.so.1 "$out/lib/"
 sed -e "s|^libgcc.a%s .*|libgcc.a%s --as-needed $out/lib/libgcc_s.so.1 --no-as-needed|" \
-  -e 's|^-dynamic-linker |--allow-shlib-undefined &|' \
+  -e 's|^-dynamic-linker |--allow-shlib-undefined --eh-frame-hdr &|' \
   /usr/lib/x86_64-linux-musl/musl-gcc.specs >"$out/specs"
 
 # compiler NAME PROGRAM INCLUDES: a wrapper that knows no headers but these, musl's and the compiler's.

@@ -112,6 +112,20 @@ function testLinux(name: string, path: string): void {
     t.false(sectionTypes(path).includes(2), "no table of symbols: it is stripped");
     t.false(sectionTypes(path).length === 0, "the reader found the sections");
   });
+
+  test(`${name} has the table of frames, without which an exception ends the process`, (t) => {
+    t.true(segmentTypes(path).includes(0x6474e550));
+  });
+}
+
+/** The types of an ELF file's segments (64 bits, little-endian, as both processors are). */
+function segmentTypes(path: string): number[] {
+  const bytes = readFileSync(path);
+  const table = Number(bytes.readBigUInt64LE(32));
+  const size = bytes.readUInt16LE(54);
+  return Array.from({ length: bytes.readUInt16LE(56) }, (_, at) =>
+    bytes.readUInt32LE(table + at * size),
+  );
 }
 
 function linksOf(path: string): ElfLinks {
