@@ -7,7 +7,12 @@
 import { describe, expected, PapoError } from "../core/errors.js";
 import { printable } from "../core/printable.js";
 import type { Shape } from "../core/shape.js";
-import { typedArrayClass } from "../core/typed-array.js";
+import {
+  typedArrayBuffer,
+  typedArrayByteOffset,
+  typedArrayClass,
+  typedArrayLength,
+} from "../core/typed-array.js";
 
 /** What every message of this room begins with. */
 export const WHERE = "safetensors";
@@ -117,8 +122,9 @@ export function bytesOf(name: string, dtype: SafetensorsDType, data: unknown): U
     throw expected("ERR_DTYPE", WHERE, what, describe(data));
   }
   const view = data as SafetensorsArray;
+  const bytes = typedArrayLength(view) * bytesPerElement(dtype);
   try {
-    return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    return new Uint8Array(typedArrayBuffer(view), typedArrayByteOffset(view), bytes);
   } catch (cause) {
     const message = `[${WHERE}] expected memory for tensor ${show(name)}, received a detached buffer`;
     throw new PapoError("ERR_DISPOSED", message, { cause });

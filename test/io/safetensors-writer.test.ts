@@ -273,3 +273,24 @@ for (const [what, entries, code] of [
     t.deepEqual(readdirSync(folder), []);
   });
 }
+
+test("an array is the bytes that it has, whatever its class says of itself", async (t) => {
+  class Forged extends Uint8Array {
+    override get byteOffset(): number {
+      return 0;
+    }
+    override get byteLength(): number {
+      return 4;
+    }
+  }
+  const { path } = place();
+  const writer = await SafetensorsWriter.create(path, { x: { dtype: "U8", shape: [2] } });
+  await writer.write("x", new Forged(Uint8Array.of(1, 2, 3, 4).buffer, 1, 2));
+  const gone = new Uint8Array(2);
+  structuredClone(gone, { transfer: [gone.buffer] });
+  await t.throwsAsync(writer.writeRows("x", 0, gone), { code: "ERR_DISPOSED" });
+  await writer.finish();
+  const file = await SafetensorsFile.open(path);
+  t.deepEqual(await file.read("x"), Uint8Array.of(2, 3));
+  await file.close();
+});
