@@ -55,8 +55,8 @@ export function unpackInto(name: string, target: Target, isas: readonly string[]
   const tarball = join(app, `papo-${manifest().version}.tgz`);
   run("tar", ["-xzf", tarball, "-C", folder, "--strip-components", "1"]);
   symlinkSync(join(ROOT, "node_modules", "commander"), join(app, "node_modules", "commander"));
-  // Without it, a program beside would belong to this checkout, and import that.
-  writeFileSync(join(app, "package.json"), "{}");
+  // Without them, a program beside would belong to this checkout, and import that (Bun goes by tsconfig.json, too).
+  for (const name of ["package.json", "tsconfig.json"]) writeFileSync(join(app, name), "{}");
   const tenLines = join(app, "ten-lines.mjs");
   writeFileSync(tenLines, tenLinesFor(target, join(folder, addonOf(target)), isas));
   return { cli: join(folder, "dist", "cli", "main.js"), tenLines };
