@@ -137,6 +137,12 @@ export function show(name: unknown): string {
   return printable(JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name));
 }
 
+/** The names of a file for a message: the first of them where there are many. */
+export function showAll(names: Iterable<string>): string {
+  const all = [...names];
+  return all.slice(0, 12).map(show).join(", ") + (all.length > 12 ? ", …" : "");
+}
+
 /** ERR_FILE that names the file: what it should hold, and what it holds instead. */
 export function fileError(
   path: string,

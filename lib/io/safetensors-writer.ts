@@ -12,6 +12,7 @@ import {
   rowsAndColumns,
   type SafetensorsInfo,
   show,
+  showAll,
   WHERE,
 } from "./safetensors-format.js";
 import { encodeHeader, type SafetensorsEntry } from "./safetensors-header.js";
@@ -153,8 +154,8 @@ export class SafetensorsWriter {
   #info(name: string): SafetensorsInfo {
     const info = this.tensors.get(name);
     if (info !== undefined) return info;
-    const known = [...this.tensors.keys()].map(show).join(", ");
-    throw expected("ERR_ARGUMENT", WHERE, `one of the tensors ${known}`, show(name));
+    const what = `one of the tensors ${showAll(this.tensors.keys())}`;
+    throw expected("ERR_ARGUMENT", WHERE, what, show(name));
   }
 
   #open(): FileHandle {

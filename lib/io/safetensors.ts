@@ -17,6 +17,7 @@ import {
   type SafetensorsArray,
   type SafetensorsInfo,
   show,
+  showAll,
   WHERE,
 } from "./safetensors-format.js";
 
@@ -89,8 +90,7 @@ export class SafetensorsFile {
   info(name: string): SafetensorsInfo {
     const info = this.tensors.get(name);
     if (info !== undefined) return info;
-    const names = [...this.tensors.keys()];
-    const known = names.slice(0, 12).map(show).join(", ") + (names.length > 12 ? ", …" : "");
+    const known = showAll(this.tensors.keys());
     throw fileError(this.path, `a tensor ${show(name)}`, known === "" ? "no tensors" : known);
   }
 

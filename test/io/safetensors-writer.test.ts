@@ -294,3 +294,13 @@ test("an array is the bytes that it has, whatever its class says of itself", asy
   t.deepEqual(await file.read("x"), Uint8Array.of(2, 3));
   await file.close();
 });
+
+test("of many tensors a message names the first", async (t) => {
+  const names = Array.from({ length: 1000 }, (_, i) => `x${i + 100}`);
+  const entries = Object.fromEntries(names.map((name) => [name, { dtype: "U8", shape: [0] }]));
+  await using writer = await SafetensorsWriter.create(place().path, entries as never);
+  await t.throwsAsync(writer.write("y", new Uint8Array(0)), {
+    code: "ERR_ARGUMENT",
+    message: /one of the tensors ("x1\d+", ){12}…, received "y"$/,
+  });
+});
