@@ -17,11 +17,21 @@ export function readOnce<O extends object>(where: string, options: O): O {
 }
 
 function once(value: unknown): unknown {
+  return Array.isArray(value) ? elementsOf(value) : onceNoArray(value);
+}
+
+/** Arrays in an array stay as they are: nothing reads further, and they may be without an end. */
+function elementsOf(array: readonly unknown[]): readonly unknown[] {
+  const { length } = array;
+  if (length > MOST_COPIED) return array;
+  return Array.from({ length }, (_, i) => {
+    const element = array[i];
+    return Array.isArray(element) ? element : onceNoArray(element);
+  });
+}
+
+function onceNoArray(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) {
-    const { length } = value;
-    return length > MOST_COPIED ? value : Array.from({ length }, (_, i) => once(value[i]));
-  }
   return typedArrayClass(value) === undefined ? new Proxy({}, firstLook(value)) : value;
 }
 

@@ -39,3 +39,11 @@ test("frozen options and typed arrays are as good as any", (t) => {
 test("what is no object is refused", (t) => {
   t.throws(() => readOnce(WHERE, null as never), { code: "ERR_ARGUMENT" });
 });
+
+test("arrays in an array stay as they are, however deep they go; objects in one are read once", (t) => {
+  const endless: unknown[] = [];
+  endless.push(endless, Object.defineProperty({}, "n", { get: counting() }));
+  const { list } = readOnce(WHERE, { list: endless as [unknown, { n: number }] });
+  t.is(list[0], endless);
+  t.deepEqual([list[1].n, list[1].n], [0, 0]);
+});
