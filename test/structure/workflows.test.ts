@@ -84,7 +84,8 @@ for (const path of paths) {
 
   test(`${path} pins what it uses, and may do no more than it needs`, (t) => {
     const used = [...all, ...steps].flatMap(({ uses }) => uses ?? []);
-    const loose = used.filter((name) => !/^\.\/|@v\d+\.\d+\.\d+$|@[0-9a-f]{40}$/.test(name));
+    // A tag can be moved, and what it then runs would compile what a release ships.
+    const loose = used.filter((name) => !/^\.\/|@[0-9a-f]{40}$/.test(name));
     t.deepEqual(loose, []);
     t.true(
       used.every((name) => !name.startsWith("./") || existsSync(join(ROOT, name))),
