@@ -54,25 +54,28 @@ const trees = [
 for (const [tree, ending] of trees) {
   const files = filesBelow(tree).filter((path) => path.endsWith(ending));
   const whenBuilt = (tree === "dist" && files.length === 0 ? test.skip : test) as TestFn;
-  whenBuilt(`${tree} reaches nothing but what is listed: no network, no code from text, no shell`, (t) => {
-    t.true(files.length > 200);
-    const seen: Record<string, Record<string, string>> = {};
-    const names: Record<string, string> = {};
-    for (const path of files) {
-      const text = read(path);
-      // Most files have nothing of it, and need no syntax to say so.
-      if (!SUSPECT.test(text)) continue;
-      const file = path.slice(tree.length + 1, -ending.length);
-      const reach = reachOf(path, text);
-      for (const [module, what] of reach.imports) {
-        if (module.startsWith(".") || HARMLESS.has(module)) continue;
-        seen[file] = { ...seen[file], [module]: what.join(" ") };
+  whenBuilt(
+    `${tree} reaches nothing but what is listed: no network, no code from text, no shell`,
+    (t) => {
+      t.true(files.length > 200);
+      const seen: Record<string, Record<string, string>> = {};
+      const names: Record<string, string> = {};
+      for (const path of files) {
+        const text = read(path);
+        // Most files have nothing of it, and need no syntax to say so.
+        if (!SUSPECT.test(text)) continue;
+        const file = path.slice(tree.length + 1, -ending.length);
+        const reach = reachOf(path, text);
+        for (const [module, what] of reach.imports) {
+          if (module.startsWith(".") || HARMLESS.has(module)) continue;
+          seen[file] = { ...seen[file], [module]: what.join(" ") };
+        }
+        if (reach.names.length > 0) names[file] = reach.names.join(" ");
       }
-      if (reach.names.length > 0) names[file] = reach.names.join(" ");
-    }
-    t.deepEqual(seen, REACH);
-    t.deepEqual(names, NAMES);
-  });
+      t.deepEqual(seen, REACH);
+      t.deepEqual(names, NAMES);
+    },
+  );
 }
 
 test("the reach of code is seen, however it is written", (t) => {
