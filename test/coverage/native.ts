@@ -12,7 +12,7 @@ const NOT_HERE = "native/cuda/";
 export const BUILD: readonly (readonly string[])[] = [
   [
     ...["-S", ROOT, "-B", FOLDER, "-DCMAKE_BUILD_TYPE=Debug"],
-    "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g1 --coverage -fprofile-update=atomic -w",
+    "-DCMAKE_CXX_FLAGS_DEBUG=-O1 --coverage -fprofile-update=atomic -w",
     ...["-DPAPO_WITH_CUDA=OFF", "-DPAPO_BUILD_TESTS=ON", "-DPAPO_WERROR=OFF"],
   ],
   ["--build", FOLDER, "--target", "papo", "papo_tests", "--parallel", "4"],

@@ -24,8 +24,8 @@ const { values } = parseArgs({
 });
 
 const LIST = fileURLToPath(new URL("uncovered.json", import.meta.url));
-/** Rooms whose tests are of what lies outside of lib/ and native/, or run it in packages and processes of their own. */
-const ELSEWHERE = /^test\/(bench|device|docs|examples|package|structure|types)\//;
+/** Rooms whose tests are of what lies outside of lib/ and native/, or run it from dist/ or a package. */
+const ELSEWHERE = /^test\/((bench|device|docs|examples|package|structure|types)\/|cli\/confined)/;
 
 function run(
   command: string,
@@ -49,8 +49,8 @@ function measure(): void {
   const tests = filesBelow("test/").filter(
     (path) => path.endsWith(".test.ts") && !ELSEWHERE.test(path),
   );
-  // Processes, not threads, which end before their counts are written.
-  run(process.execPath, ["node_modules/ava/entrypoints/cli.mjs", "--no-worker-threads", ...tests], {
+  const ava = ["node_modules/ava/entrypoints/cli.mjs", "--config", "ava.coverage.config.mjs"];
+  run(process.execPath, [...ava, ...tests], {
     ...ENVIRONMENT,
     PAPO_ADDON_PATH: `${FOLDER}/papo.node`,
   });

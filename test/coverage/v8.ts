@@ -13,6 +13,11 @@ interface Range {
   readonly count: number;
 }
 
+/** Of the text that was run, in characters: what tsx makes of a file is another one. */
+export function lengthOf({ functions }: Script): number {
+  return Math.max(...functions.flatMap(({ ranges }) => ranges.map((range) => range.endOffset)));
+}
+
 /** Adds to `ran`, one element per character, what ran according to one report. */
 export function addRun(ran: Uint8Array, { functions }: Script): void {
   const ranges = functions
