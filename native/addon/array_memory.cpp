@@ -45,7 +45,9 @@ GetBackingStore find_function(napi_env env) {
       "_ZN2v811ArrayBuffer3NewEPNS_7IsolateE" PAPO_V8_SHARED_PTR "INS_12BackingStoreEE";
   void* const same_library = dlsym(RTLD_DEFAULT, kSameLibrary);
   void* const function = dlsym(RTLD_DEFAULT, "_ZN2v811ArrayBuffer15GetBackingStoreEv");
-  if (same_library == nullptr || function == nullptr) return nullptr;
+  // Bun calls itself Node, too, and exports functions by V8's names whose handles are others: it lacks this one.
+  void* const own_start = dlsym(RTLD_DEFAULT, "_ZN4node5StartEiPPc");
+  if (same_library == nullptr || function == nullptr || own_start == nullptr) return nullptr;
   // Both from the binary that Node-API is in, and not from somebody's stand-in.
   Dl_info own;
   Dl_info other;

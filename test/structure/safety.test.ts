@@ -111,6 +111,7 @@ const LOOKED_UP: Readonly<Record<string, readonly string[]>> = {
     "#include <dlfcn.h>",
     "  void* const same_library = dlsym(RTLD_DEFAULT, kSameLibrary);",
     '  void* const function = dlsym(RTLD_DEFAULT, "_ZN2v811ArrayBuffer15GetBackingStoreEv");',
+    '  void* const own_start = dlsym(RTLD_DEFAULT, "_ZN4node5StartEiPPc");',
   ],
 };
 
