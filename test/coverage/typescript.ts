@@ -46,6 +46,7 @@ export function typescriptCounts(): Counts[] {
       else others += 1;
     }
   }
-  if (others > 0) console.error(`${others} loaded modules of lib/ passed over: not the blanked text`);
+  if (others > 0)
+    console.error(`${others} loaded modules of lib/ passed over: not the blanked text`);
   return files.map(({ file, javascript, ran }) => ({ file, ...linesOf(javascript, ran) }));
 }
