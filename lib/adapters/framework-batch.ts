@@ -113,6 +113,11 @@ export function checkObjective(where: string, objective: unknown): asserts objec
   throw expected("ERR_ARGUMENT", where, what, describe(objective));
 }
 
+/** A batch with the outputs of a forward pass in it; only the fields' own names are read, as `readFields` reads them. */
+export function withOutputs(batch: object, outputs: object): object {
+  return { ...Object.fromEntries(Object.entries(batch)), ...outputs };
+}
+
 /** The fields of a batch, each read once, and its arrays checked: dtype and rank of those that have gradients. */
 export function readFields<A extends FrameworkArray>(
   where: string,

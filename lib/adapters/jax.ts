@@ -24,6 +24,7 @@ import {
   type Outputs,
   type Rest,
   readFields,
+  withOutputs,
   withoutGradients,
 } from "./framework-batch.js";
 
@@ -151,7 +152,7 @@ export function jaxObjective<A extends JaxArray>(
       try {
         // The shapes now: reading an array consumes it.
         const shapes = outputsOf(where, outputs).map(([name, { shape }]) => [name, shape] as const);
-        const all = { ...batch, ...outputs };
+        const all = withOutputs(batch, outputs);
         const { evaluation, gradients } = await evaluate(jax, where, objective, all, said);
         const cotangents = shapes.map(([name, shape]) => [
           name,
@@ -201,10 +202,25 @@ async function evaluate<A extends JaxArray>(
 /** The fields of a batch, checked; what is refused is consumed all the same. */
 function fieldsOf(where: string, given: object): Fields {
   try {
-    return readFields(where, given, JAX);
+    const fields = readFields(where, given, JAX);
+    checkReferences(where, fields);
+    return fields;
   } catch (error) {
     consume(Object.values(given));
     throw error;
+  }
+}
+
+/** An array that stands in two fields is consumed twice. */
+function checkReferences(where: string, fields: Fields): void {
+  const uses = new Map<JaxArray, number>();
+  for (const [name, value] of Object.entries(fields)) {
+    if (!JAX.isArray(value)) continue;
+    const used = (uses.get(value) ?? 0) + 1;
+    uses.set(value, used);
+    if (used <= value.refCount) continue;
+    const what = `${name} to be a reference of its own (array.ref)`;
+    throw expected("ERR_DISPOSED", where, what, "an array that another field has");
   }
 }
 

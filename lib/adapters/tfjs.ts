@@ -17,6 +17,7 @@ import {
   type FrameworkOptions,
   type Rest,
   readFields,
+  withOutputs,
   withoutGradients,
 } from "./framework-batch.js";
 import {
@@ -150,10 +151,11 @@ export function tfjsObjective(tf: Tfjs, objective: Objective): TfjsObjective {
       checkVariables(where, variables);
       checkObject(where, "the batch", batch);
       const seen = tf.tidy(() => clones(tf, where, forward()) as tfjs.NamedTensorMap);
-      const fields = readFields(where, { ...batch, ...seen }, TFJS);
-      const { evaluation, gradients } = await evaluateAsync(tf, objective, fields, said).finally(
-        () => tf.dispose(seen),
-      );
+      const evaluated = async () => {
+        const fields = readFields(where, withOutputs(batch, seen), TFJS);
+        return evaluateAsync(tf, objective, fields, said);
+      };
+      const { evaluation, gradients } = await evaluated().finally(() => tf.dispose(seen));
       try {
         const { value, grads } = tf.variableGrads(
           () => replay(tf, where, forward(), gradients, evaluation.loss),

@@ -199,6 +199,14 @@ withJax("what does not fit is said, and what was handed over is consumed", async
       /logits to be a jax-js array, received a disposed one/,
     ],
     [
+      () => {
+        const copy = array(jax, LOGITS, SHAPE);
+        return { logits: copy, maskedLogits: copy };
+      },
+      "ERR_DISPOSED",
+      /maskedLogits to be a reference of its own \(array\.ref\), received an array that another/,
+    ],
+    [
       () => ({ logits: LOGITS }),
       "ERR_ARGUMENT",
       /logits to be a jax-js array, received Float32Array/,

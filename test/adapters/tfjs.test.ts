@@ -325,6 +325,11 @@ for (const backend of ["cpu", "wasm"]) {
     await t.throwsAsync(papo.variableGrads((() => logits) as never, TOKEN_BATCH), {
       code: "ERR_ARGUMENT",
     });
+    // The clones of what forward gave are disposed of: the count of tensors above holds.
+    const dead = maskedLogits.clone();
+    dead.dispose();
+    const refused = papo.variableGrads(() => ({ logits }), { ...TOKEN_BATCH, refLogProbs: dead });
+    await t.throwsAsync(refused, { code: "ERR_DISPOSED" });
     const aborted = AbortSignal.abort(new Error("enough"));
     await t.throwsAsync(
       papo.evaluateAsync({ logits, maskedLogits, ...TOKEN_BATCH }, { signal: aborted }),
