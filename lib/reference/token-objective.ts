@@ -273,7 +273,8 @@ function inputsOfRow(
   inputs: Readonly<Partial<Record<InputName, ArrayLike<number> | undefined>>>,
   row: number,
 ): TokenInput {
-  const input: Partial<Record<InputName, number>> = {};
+  // Inherits nothing: what somebody left in Object.prototype is no statistic.
+  const input: Partial<Record<InputName, number>> = Object.create(null);
   for (const [name, values] of Object.entries(inputs)) {
     if (values === undefined) continue;
     const value = values[row] as number;
