@@ -54,7 +54,7 @@ export function placesOf(fields: object, depth = 3): string[] {
 
 /** Objects and arrays of the caller's, that are looked into. */
 export function isContainer(value: unknown): value is object {
-  if (typeof value !== "object" || value === null) return false;
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return Array.isArray(value) || prototype === Object.prototype || prototype === null;
 }
