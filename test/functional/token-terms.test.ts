@@ -121,6 +121,18 @@ test("a difference of exactly the limit is free, and one beyond it has no slope"
   t.deepEqual([slope(2), slope(-2), slope(2.25), slope(-2.25)], [1, 1, 0, 0]);
 });
 
+test("the slope of abs is the sign of the difference, and 0 where there is none", (t) => {
+  const slopes = (x: number) => {
+    const [logProbs, otherLogProbs] = [leaf(Float64Array.of(-4)), leaf(Float64Array.of(-4 + x))];
+    backward(tokenKl({ logProbs, otherLogProbs, estimator: "abs" }), { gradLoss: 1 });
+    return [logProbs, otherLogProbs].map(({ grad }) => grad?.data[0]);
+  };
+  t.deepEqual(slopes(1), [-1, 1]);
+  t.deepEqual(slopes(0.25), [-1, 1]);
+  t.deepEqual(slopes(-1), [1, -1]);
+  t.deepEqual(slopes(0).map(Math.abs as (x: unknown) => number), [0, 0]);
+});
+
 test("the Jensen-Shannon estimate of almost equal log-probs keeps its digits", (t) => {
   // ½ (u log u − (1 + u) log((1 + u) / 2)) with u = e^x, by its series.
   const series = (x: number) => x ** 2 / 8 + x ** 3 / 16 + x ** 4 / 64;

@@ -1,5 +1,5 @@
 /** token_stats_finish: statistics of states against the reference and against the whole row, and unusable rows. */
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { line, STATES, STATISTICS } from "../../lib/ops/lines.js";
 import { tokenStats } from "../../lib/ops/token-stats.js";
 import { type TokenStatsFinishArgs, tokenStatsFinish } from "../../lib/ops/token-stats-finish.js";
@@ -107,6 +107,65 @@ test("a row that is −Infinity in all parts is an error, in all but one it is n
     message: /row 2 of maskedLogits .* received only -Infinity$/,
   });
   t.is((error as unknown as { row: number }).row, 2);
+});
+
+/** One row that is one token, the same one under both policies, but for what is changed. */
+function certainRow(change: Partial<Record<(typeof STATES)[number], number>>): Float64Array {
+  const certain = { sum: 1, maskedSum: 1, uncovered: -Infinity, maskedUncovered: -Infinity };
+  const row: Partial<Record<(typeof STATES)[number], number>> = { ...certain, ...change };
+  return Float64Array.from(STATES, (name) => row[name] ?? 0);
+}
+
+/** The engine's, which are the reference's to the bit where every sum is 1. */
+function statisticsOf(
+  t: ExecutionContext,
+  states: Float64Array,
+): Record<(typeof STATISTICS)[number], number> {
+  const { statistics } = tokenStatsFinish({ ...SETTINGS, states, temperature: 1 });
+  const expected = reference({ states: namedStates(states), rows: 1, hasMasked: true });
+  const named = STATISTICS.map((name, i) => {
+    t.is(statistics[i], expected[name][0], name);
+    return [name, statistics[i]];
+  });
+  return Object.fromEntries(named);
+}
+
+test("a column that one policy rules out counts from e^−87 of the largest on, wherever the logits lie", (t) => {
+  for (const largest of [0, 60, -60, 2048, -2048]) {
+    const lines = { reference: largest, maskedReference: largest };
+    const at = (name: "uncovered" | "maskedUncovered", value: number) =>
+      statisticsOf(t, certainRow({ ...lines, [name]: value }));
+    for (const distance of [0, 40, 87]) {
+      t.is(at("uncovered", largest - distance).kl, Infinity, `${largest} ${distance}`);
+      t.is(at("maskedUncovered", largest - distance).reverseKl, Infinity);
+    }
+    t.is(at("uncovered", largest - 87.125).kl, 0);
+    t.is(at("maskedUncovered", largest - 87.125).reverseKl, 0);
+  }
+});
+
+test("no rounding makes a token more than certain", (t) => {
+  const chosen = { chosen: 2 ** -20, maskedChosen: 2 ** -21 };
+  const { logProbs, maskedLogProbs } = statisticsOf(t, certainRow(chosen));
+  t.deepEqual([logProbs, maskedLogProbs], [0, 0]);
+});
+
+test("a sum of Infinity is no distribution", (t) => {
+  for (const [sum, which] of [
+    ["sum", "logits"],
+    ["maskedSum", "maskedLogits"],
+  ] as const) {
+    const states = certainRow({ [sum]: Infinity });
+    const args = { ...SETTINGS, states, temperature: 1 };
+    t.throws(() => reference({ ...args, states: namedStates(states), rows: 1 }), {
+      code: "ERR_NOT_FINITE",
+      message: new RegExp(`expected ${which}\\[0\\] .*received NaN or Infinity$`),
+    });
+    t.throws(() => tokenStatsFinish(args), {
+      code: "ERR_NOT_FINITE",
+      message: `[tokenStatsFinish] expected row 0 of ${which} to hold finite logits (or -Infinity beside them), received NaN or Infinity`,
+    });
+  }
 });
 
 test("skipped rows are marked, and the others are as if nothing had been", (t) => {

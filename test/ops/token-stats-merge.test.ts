@@ -141,6 +141,29 @@ test("a column that one policy rules out makes the divergence infinite, whicheve
   }
 });
 
+test("a part that one policy rules out and the other all but rules out weighs nothing", (t) => {
+  for (const [low, none] of [
+    ["logits", "maskedLogits"],
+    ["maskedLogits", "logits"],
+  ] as const) {
+    const batch = engineBatch({ vocabSize: 60, full: true, distribution: "plain" });
+    for (let row = 0; row < 12; row++) {
+      const end = (row + 1) * 60;
+      const own = (batch[low].data as Float32Array).subarray(end - 60, end - 20);
+      const lowest = Math.fround(Math.max(...own) - 89);
+      (batch[low].data as Float32Array).fill(lowest, end - 20, end);
+      (batch[none].data as Float32Array).fill(-Infinity, end - 20, end);
+      batch.tokenIds[row] = (batch.tokenIds[row] as number) % 40;
+    }
+    const parts = partsOf(batch, [40]);
+    const alone = finish(tokenStatsPartial(parts[0] as (typeof parts)[0]), batch.responseMask);
+    for (const order of [parts, parts.toReversed()]) {
+      const whole = finish(mergedStates(order), batch.responseMask);
+      assertClose(t, low, whole, alone, TOLERANCES.engineRows);
+    }
+  }
+});
+
 test("parts whose logits are the lowest numbers there are, as some masks are, weigh nothing", (t) => {
   for (const dtype of LOGITS_DTYPES) {
     const lowest = {
