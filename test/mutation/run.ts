@@ -10,7 +10,7 @@ import { Random } from "../support/inputs.js";
 import { type Mutant, nameOf } from "./mutant.js";
 import { sources, tests } from "./targets.js";
 import { makeTree } from "./tree.js";
-import { tryMutants, type Verdict } from "./workers.js";
+import { learn, tryMutants, type Verdict } from "./workers.js";
 
 const { values } = parseArgs({
   options: {
@@ -35,15 +35,24 @@ function drawn(mutants: readonly Mutant[], limit: number, seed: number): readonl
     .sort((a, b) => a.id - b.id);
 }
 
-const files = sources().filter((path) => values.file?.some((text) => path.includes(text)) ?? true);
-const tree = makeTree(files);
-const limit = values.limit === undefined ? tree.mutants.length : Number(values.limit);
-const chosen = drawn(tree.mutants, limit, Number(values.seed));
-console.error(`${chosen.length} of ${tree.mutants.length} mutants in ${files.length} files`);
+const isChosen = (path: string) => values.file?.some((text) => path.includes(text)) ?? true;
+const files = sources().filter(isChosen);
+// All of a language, so that what the tests come by is learned once.
+const isOfSameLanguage = (path: string) =>
+  files.some((file) => file.endsWith(".ts") === path.endsWith(".ts"));
+const tree = makeTree(sources().filter(isOfSameLanguage));
+const inFiles = tree.mutants.filter(({ file }) => isChosen(file));
+const chosen = drawn(inFiles, Number(values.limit ?? inFiles.length), Number(values.seed));
+console.error(`${chosen.length} of ${inFiles.length} mutants in ${files.length} files`);
 
 const verdicts: Verdict[] = [];
 const started = performance.now();
-await tryMutants(tree, chosen, tests(), (verdict) => {
+const learned = await learn(tree, tests());
+const failing = learned.tests.filter(({ passed }) => !passed).map(({ title }) => title);
+console.error(
+  `${learned.tests.length} tests; left out, since they fail here: ${failing.join("; ") || "none"}`,
+);
+await tryMutants(tree, chosen, learned, (verdict) => {
   verdicts.push(verdict);
   const { mutant, killedBy, tests } = verdict;
   if (killedBy !== null) return;

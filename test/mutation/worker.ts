@@ -1,101 +1,126 @@
 /**
- * Loads test files once and tries mutants one after the other: first every test with all mutants off, to learn which it comes
- * by, then of each mutant those tests, the fastest first, until one fails. Says on its IPC channel what it finds.
+ * A process that loads test files and either runs each test with all mutants off, to learn which it comes by, or tries mutants
+ * one after the other by the tests that it is told of. Says on its IPC channel what it finds.
  */
 import { pathToFileURL } from "node:url";
 import type * as Ava from "./in-process-ava.js";
+import type { LearnedTest } from "./learned.js";
 import { MutantSwitch, NONE } from "./switch.js";
+
+/** A mutant and the tests to try it by, in this order. */
+export interface Attempt {
+  readonly id: number;
+  readonly tests: readonly (Pick<LearnedTest, "title" | "steps"> & { readonly file: string })[];
+}
 
 export interface Job {
   /** The copied tree's folder, where `ava` is `in-process-ava.ts`. */
   readonly tree: string;
-  readonly tests: readonly string[];
+  /** Test files to load. */
+  readonly files: readonly string[];
   readonly count: number;
   readonly switchFile?: string | undefined;
-  /** Mutants to try, in this order. */
-  readonly ids: readonly number[];
-  /** Active from before anything is loaded: a mutant of a constant. */
-  readonly fromStart?: number | undefined;
+  /** What to do with them; a mutant of a constant is on from before anything is loaded, and all tests try it. */
+  readonly task: "learn" | { readonly tries: readonly Attempt[] } | { readonly fromStart: number };
 }
 
 export type Report =
-  | { readonly kind: "ready"; readonly tests: number; readonly failing: readonly string[] }
   | { readonly kind: "alive" }
+  | { readonly kind: "learned"; readonly file: string; readonly tests: readonly LearnedTest[] }
   | { readonly kind: "trying"; readonly id: number }
-  | {
-      readonly kind: "tried";
-      readonly id: number;
-      readonly killedBy: string | null;
-      readonly tests: number;
-    };
+  /** The test that failed fails without the mutant too, from now on: the process is of no more use. */
+  | { readonly kind: "spoiled"; readonly id: number; readonly killedBy: string }
+  | { readonly kind: "tried"; readonly id: number; readonly killedBy: string | null };
 
-/** Tests of a mutant take no longer than this together; of what everything comes by, the fastest ones are the sharpest too. */
-const MOST_MS = 4000;
+/** A mutant may ask this many times as many switches as the original, and some more, before it is said to run on and on. */
+const STEPS_FACTOR = 20;
+const STEPS_MORE = 100_000;
 
 const say = (report: Report) => process.send?.(report);
 
+type Cases = ReadonlyMap<string, readonly Ava.Case[]>;
+
 async function work(job: Job): Promise<void> {
   const mutants = new MutantSwitch(job.count, job.switchFile);
-  if (job.fromStart !== undefined) mutants.activate(job.fromStart);
-  const { default: _, ...ava }: typeof Ava = await import(
-    pathToFileURL(`${job.tree}/node_modules/ava/index.ts`).href
-  );
-  for (const test of job.tests) {
-    await import(pathToFileURL(`${job.tree}/${test}`).href);
+  const { task } = job;
+  if (task !== "learn" && "fromStart" in task) mutants.activate(task.fromStart);
+  const ava: typeof Ava = await import(pathToFileURL(`${job.tree}/node_modules/ava/index.ts`).href);
+  const cases = new Map<string, readonly Ava.Case[]>();
+  for (const file of job.files) {
+    const before = ava.cases.length;
+    await import(pathToFileURL(`${job.tree}/${file}`).href);
+    cases.set(file, ava.cases.slice(before));
     say({ kind: "alive" });
   }
+  if (task === "learn") await learn(cases, ava, mutants);
+  else if ("fromStart" in task) await tryConstant(task.fromStart, ava);
+  else await tryAll(task.tries, cases, ava, mutants);
+}
 
-  if (job.fromStart !== undefined) {
-    say({ kind: "trying", id: job.fromStart });
-    const killer = await firstFailing(ava, ava.cases);
-    say({ kind: "tried", id: job.fromStart, killedBy: killer, tests: ava.cases.length });
-    return;
-  }
-
-  const timed: { test: Ava.Case; ms: number; reached: Set<number> }[] = [];
-  const failing: string[] = [];
-  for (const test of ava.cases) {
-    // The first run warms up, and is what reaches what is only computed once.
-    let passed = true;
-    const start = process.cpuUsage();
-    const reached = await mutants.reachedBy(async () => {
-      passed = await ava.passes(test);
-    });
-    const { user, system } = process.cpuUsage(start);
-    if (passed) timed.push({ test, ms: (user + system) / 1000, reached: new Set(reached) });
-    else failing.push(test.title);
-    say({ kind: "alive" });
-  }
-  timed.sort((a, b) => a.ms - b.ms);
-  say({ kind: "ready", tests: timed.length, failing });
-
-  for (const id of job.ids) {
-    say({ kind: "trying", id });
-    let spent = 0;
-    const tests = timed.filter(({ reached, ms }) => {
-      if (!reached.has(id) || spent > MOST_MS) return false;
-      spent += ms;
-      return true;
-    });
-    mutants.activate(id);
-    const killedBy = await firstFailing(
-      ava,
-      tests.map(({ test }) => test),
-    );
-    mutants.activate(NONE);
-    say({ kind: "tried", id, killedBy, tests: tests.length });
+/** The first run of a test warms up, and is what reaches what is only computed once. */
+async function learn(cases: Cases, { passes }: typeof Ava, mutants: MutantSwitch): Promise<void> {
+  for (const [file, own] of cases) {
+    const tests: LearnedTest[] = [];
+    for (const test of own) {
+      let passed = true;
+      const start = process.cpuUsage();
+      const { reached, steps } = await mutants.passageOf(async () => {
+        passed = await passes(test);
+      });
+      const { user, system } = process.cpuUsage(start);
+      tests.push({ title: test.title, passed, ms: (user + system) / 1000, steps, reached });
+      say({ kind: "alive" });
+    }
+    say({ kind: "learned", file, tests });
   }
 }
 
-async function firstFailing(
-  { passes }: Pick<typeof Ava, "passes">,
-  tests: readonly Ava.Case[],
-): Promise<string | null> {
-  for (const test of tests) {
-    if (!(await passes(test))) return test.title;
+async function tryConstant(id: number, { passes, cases }: typeof Ava): Promise<void> {
+  say({ kind: "trying", id });
+  for (const test of cases) {
+    if (!(await passes(test))) return void say({ kind: "tried", id, killedBy: test.title });
     say({ kind: "alive" });
   }
-  return null;
+  say({ kind: "tried", id, killedBy: null });
+}
+
+async function tryAll(
+  attempts: readonly Attempt[],
+  cases: Cases,
+  { passes }: typeof Ava,
+  mutants: MutantSwitch,
+): Promise<void> {
+  /** Tests that passed in this process with all mutants off, which is where they compute what they keep. */
+  const warm = new Map<Ava.Case, boolean>();
+  /** Tests that killed, the latest first: what kills one mutant of a file kills the next one. */
+  let killers: string[] = [];
+  for (const { id, tests } of attempts) {
+    say({ kind: "trying", id });
+    const rank = ({ title }: { readonly title: string }) => {
+      const at = killers.indexOf(title);
+      return at < 0 ? killers.length : at;
+    };
+    let killedBy: string | null = null;
+    for (const { file, title, steps } of [...tests].sort((a, b) => rank(a) - rank(b))) {
+      const test = cases.get(file)?.find((own) => own.title === title);
+      if (test === undefined) continue;
+      if (!warm.has(test)) warm.set(test, await passes(test));
+      if (warm.get(test) === false) continue;
+      let passed = true;
+      mutants.activate(id);
+      const runsOn = await mutants.exceeds(steps * STEPS_FACTOR + STEPS_MORE, async () => {
+        passed = await passes(test);
+      });
+      mutants.activate(NONE);
+      say({ kind: "alive" });
+      if (passed && !runsOn) continue;
+      killedBy = runsOn ? `${title} (runs on and on)` : title;
+      if (!(await passes(test))) return void say({ kind: "spoiled", id, killedBy });
+      killers = [title, ...killers.filter((other) => other !== title)].slice(0, 20);
+      break;
+    }
+    say({ kind: "tried", id, killedBy });
+  }
 }
 
 process.on("unhandledRejection", () => {});

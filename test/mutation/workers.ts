@@ -1,60 +1,123 @@
 /** Tries mutants in child processes: one after the other in one process, which is replaced where a mutant hangs or ends it. */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { Learned, type LearnedTest } from "./learned.js";
 import type { Mutant } from "./mutant.js";
 import type { Tree } from "./tree.js";
-import type { Job, Report } from "./worker.js";
+import type { Attempt, Job, Report } from "./worker.js";
 
 export interface Verdict {
   readonly mutant: Mutant;
   /** The test that failed, "hangs" or "ends the process"; null where every test passed. */
   readonly killedBy: string | null;
-  /** Tests that came by it. */
+  /** Tests that came by it and tried it. */
   readonly tests: number;
 }
 
+type Take = (verdict: Verdict) => void;
+type Test = LearnedTest & { readonly file: string };
+
 const WORKER = fileURLToPath(new URL("worker.ts", import.meta.url));
-/** Whoever says nothing for as long has lost its way: a test takes a second, on a busy machine some more. */
-const PATIENCE_MS = 120_000;
+/** Whoever says nothing for as long has lost its way: a test takes a second, on a busy machine a minute. */
+const PATIENCE_MS = 300_000;
+/** Tests of a mutant take no longer than this together, those of its own room this much more: the fastest are the sharpest. */
+const MOST_MS = 4000;
+const MOST_MS_OF_ROOM = 8000;
+
+/** Runs the test files that are not known yet, with all mutants off, and keeps what they come by. */
+export async function learn(tree: Tree, tests: readonly string[]): Promise<Learned> {
+  const kind = tree.isNative ? "native" : "typescript";
+  const learned = new Learned(`${tree.folder}/learned-${kind}.json`, tree.key, tests);
+  const { unknown } = learned;
+  if (unknown.length === 0) return learned;
+  console.error(`runs ${unknown.length} test files with all mutants off`);
+  const { ended } = await session(tree, { files: unknown, task: "learn" }, (report) => {
+    if (report.kind === "learned") learned.add(report.file, report.tests);
+  });
+  if (ended !== undefined) throw new Error(`a process that runs the tests ${ended}`);
+  return learned;
+}
 
 /** Calls `take` with the verdict on each mutant, in no order. */
 export async function tryMutants(
   tree: Tree,
   mutants: readonly Mutant[],
-  tests: readonly string[],
-  take: (verdict: Verdict) => void,
+  learned: Learned,
+  take: Take,
 ): Promise<void> {
-  const byId = new Map(mutants.map((mutant) => [mutant.id, mutant]));
-  const left = new Set(mutants.filter(({ atLoad }) => !atLoad).map(({ id }) => id));
-  const settle = (id: number, killedBy: string | null, reached: number) => {
-    left.delete(id);
-    take({ mutant: byId.get(id) as Mutant, killedBy, tests: reached });
-  };
-  while (left.size > 0) {
-    const stuck = await session(tree, { tests, ids: [...left] }, settle);
-    if (stuck !== undefined) settle(stuck.id, stuck.how, 1);
-  }
+  const judges = learned.tests.filter(({ passed }) => passed).sort((a, b) => a.ms - b.ms);
+  const reaching = new Map<number, Test[]>(mutants.map(({ id }) => [id, []]));
+  for (const judge of judges) for (const id of judge.reached) reaching.get(id)?.push(judge);
+  const left = new Map<number, Attempt>();
   for (const { id, file, atLoad } of mutants) {
-    if (!atLoad) continue;
-    // A process each: only the tests of the same room, where a constant is tested if it is anywhere.
-    const room = file.split("/")[1] as string;
-    const own = tests.filter((path) => path.startsWith(`test/${room}/`));
-    const stuck = await session(tree, { tests: own, ids: [], fromStart: id }, settle);
-    if (stuck !== undefined) settle(id, stuck.how, 1);
+    if (!atLoad) left.set(id, { id, tests: judgesOf(file, reaching.get(id) ?? []) });
   }
+  const byId = new Map(mutants.map((mutant) => [mutant.id, mutant]));
+  const settle = (id: number, killedBy: string | null) => {
+    const tests = left.get(id)?.tests.length ?? 0;
+    left.delete(id);
+    take({ mutant: byId.get(id) as Mutant, killedBy, tests });
+  };
+  for (const [id, { tests }] of left) if (tests.length === 0) settle(id, null);
+  while (left.size > 0) {
+    const tries = [...left.values()];
+    const files = [...new Set(tries.flatMap(({ tests }) => tests.map(({ file }) => file)))];
+    const { trying, ended } = await session(tree, { files, task: { tries } }, (report) => {
+      if (report.kind === "tried") settle(report.id, report.killedBy);
+      // The first in its process spoiled it itself; another one is tried again in a new one.
+      if (report.kind === "spoiled" && report.id === tries[0]?.id) {
+        settle(report.id, report.killedBy);
+      }
+    });
+    if (ended === undefined) continue;
+    if (trying === undefined) throw new Error(`a process that tries mutants ${ended} at its start`);
+    settle(trying, ended);
+  }
+  for (const mutant of mutants) if (mutant.atLoad) await tryConstant(tree, mutant, judges, take);
 }
 
-interface Stuck {
-  readonly id: number;
-  readonly how: "hangs" | "ends the process";
+/** The fastest ones, and more of the same room: as many as there is time for. */
+function judgesOf(source: string, reaching: readonly Test[]): Attempt["tests"] {
+  const room = `test/${source.split("/")[1]}/`;
+  let all = 0;
+  let own = 0;
+  return reaching
+    .filter(({ ms, file }) => {
+      if (all <= MOST_MS) {
+        all += ms;
+        return true;
+      }
+      if (!file.startsWith(room) || own > MOST_MS_OF_ROOM) return false;
+      own += ms;
+      return true;
+    })
+    .map(({ file, title, steps }) => ({ file, title, steps }));
 }
 
-/** One process; the mutant that it did not survive, if it tried any. */
+/** In a process of its own, by the tests of the same room: a constant is tested there if it is anywhere. */
+async function tryConstant(
+  tree: Tree,
+  mutant: Mutant,
+  judges: readonly Test[],
+  take: Take,
+): Promise<void> {
+  const room = `test/${mutant.file.split("/")[1]}/`;
+  const own = judges.filter(({ file }) => file.startsWith(room));
+  const files = [...new Set(own.map(({ file }) => file))];
+  const task = { fromStart: mutant.id };
+  let killedBy: string | null = null;
+  const { ended } = await session(tree, { files, task }, (report) => {
+    if (report.kind === "tried") killedBy = report.killedBy;
+  });
+  take({ mutant, killedBy: ended ?? killedBy, tests: own.length });
+}
+
+/** One process: the mutant that it tried last, and how it came to its end where that was not a good one. */
 async function session(
   tree: Tree,
-  job: Pick<Job, "tests" | "ids" | "fromStart">,
-  settle: (id: number, killedBy: string | null, tests: number) => void,
-): Promise<Stuck | undefined> {
+  job: Pick<Job, "files" | "task">,
+  take: (report: Report) => void,
+): Promise<{ readonly trying?: number | undefined; readonly ended?: string | undefined }> {
   const switchFile = tree.isNative ? `${tree.folder}/switch` : undefined;
   const child = fork(WORKER, [], {
     cwd: tree.folder,
@@ -66,7 +129,7 @@ async function session(
       PAPO_NUM_THREADS: "1",
     },
   });
-  let trying: number | undefined = job.fromStart;
+  let trying: number | undefined;
   let isHanging = false;
   const watch = watchOf(child, () => {
     isHanging = true;
@@ -74,25 +137,14 @@ async function session(
   child.on("message", (report: Report) => {
     watch.refresh();
     if (report.kind === "trying") trying = report.id;
-    if (report.kind === "tried") {
-      trying = undefined;
-      settle(report.id, report.killedBy, report.tests);
-    }
-    if (report.kind === "ready") {
-      const { tests, failing } = report;
-      console.error(
-        `${tests} tests; left out, since they fail here: ${failing.join("; ") || "none"}`,
-      );
-    }
+    if (report.kind === "tried") trying = undefined;
+    take(report);
   });
   const count = tree.mutants.length;
   child.send({ tree: tree.folder, count, switchFile, ...job } satisfies Job);
-  const code = await new Promise<number | null>((resolve) => child.once("exit", resolve));
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
   clearTimeout(watch);
-  if (code === 0) return undefined;
-  if (trying === undefined)
-    throw new Error("a process that tries mutants ended before the first one");
-  return { id: trying, how: isHanging ? "hangs" : "ends the process" };
+  return { trying, ended: code === 0 ? undefined : isHanging ? "hangs" : "ends the process" };
 }
 
 function watchOf(child: ChildProcess, hang: () => void): NodeJS.Timeout {
