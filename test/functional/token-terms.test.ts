@@ -121,6 +121,30 @@ test("a difference of exactly the limit is free, and one beyond it has no slope"
   t.deepEqual([slope(2), slope(-2), slope(2.25), slope(-2.25)], [1, 1, 0, 0]);
 });
 
+test("a ratio of exactly a bound is free, and one beyond it has no slope", (t) => {
+  const slope = (ratio: number, advantages: number, clips: object) => {
+    // For 2 and 1 / 2 the difference is exact, and so is its exponential.
+    const logProbs = leaf(Float64Array.of(-Math.LN2));
+    const oldLogProbs = [-Math.LN2 - Math.log(ratio)];
+    backward(clippedSurrogate({ logProbs, oldLogProbs, advantages: [advantages], ...clips }), {
+      gradLoss: 1,
+    });
+    return logProbs.grad?.data[0];
+  };
+  t.deepEqual(
+    [2, 2.01].map((ratio) => slope(ratio, 3, { clipHigh: 1 })),
+    [-6, 0],
+  );
+  t.deepEqual(
+    [0.5, 0.49].map((ratio) => slope(ratio, -3, { clipLow: 0.5 })),
+    [1.5, 0],
+  );
+  t.deepEqual(
+    [2, 2.01].map((ratio) => slope(ratio, -3, { clipDual: 2 })),
+    [6, 0],
+  );
+});
+
 test("the slope of abs is the sign of the difference, and 0 where there is none", (t) => {
   const slopes = (x: number) => {
     const [logProbs, otherLogProbs] = [leaf(Float64Array.of(-4)), leaf(Float64Array.of(-4 + x))];

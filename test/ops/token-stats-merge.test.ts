@@ -164,6 +164,55 @@ test("a part that one policy rules out and the other all but rules out weighs no
   }
 });
 
+/** A state of one row, with 0 in lines that are not said. */
+function stateOf(lines: Partial<Record<(typeof STATES)[number], number>>): Float64Array {
+  const none = { uncovered: -Infinity, maskedUncovered: -Infinity };
+  const all: typeof lines = { ...none, chosen: -Infinity, maskedChosen: -Infinity, ...lines };
+  return Float64Array.from(STATES, (name) => all[name] ?? 0);
+}
+
+test("a policy without mass has nothing in common with the other, whatever its state says", (t) => {
+  for (const [sum, maskedSum] of [
+    [0, 1],
+    [1, 0],
+    [0, 0],
+  ] as const) {
+    const [a, b] = [stateOf({ sum, maskedSum, cross: 5, maskedCross: 7 }), stateOf({})];
+    for (const both of [merge(a, b), merge(b, a)].map(namedStates)) {
+      t.deepEqual([both.cross[0], both.maskedCross[0]], [0, 0]);
+    }
+  }
+});
+
+test("sums that no number can hold are those of a broken policy", (t) => {
+  const huge = { sum: 1e308, dot: 1, chosen: 3, uncovered: 2, maskedSum: 1, maskedDot: 4 };
+  const { sum, dot, cross, maskedCross, chosen, uncovered, maskedSum, maskedDot } = namedStates(
+    merge(stateOf(huge), stateOf(huge)),
+  );
+  const broken = [sum, dot, cross, maskedCross].map((values) => values[0]);
+  t.deepEqual(broken, [Number.NaN, Number.NaN, Number.NaN, Number.NaN]);
+  t.deepEqual([chosen[0], uncovered[0]], [-Infinity, -Infinity]);
+  t.deepEqual([maskedSum[0], maskedDot[0]], [2, 8]);
+});
+
+test("zeros of a state have no sign", (t) => {
+  const zeros = Object.fromEntries(STATES.map((name) => [name, -0]));
+  const ones = { ...zeros, sum: 1, maskedSum: 1 };
+  const merged = [merge(stateOf(ones), stateOf(ones)), merge(stateOf(zeros), stateOf(zeros))];
+  const parts = [1, 2, 40].flatMap((vocabSize) => {
+    const batch = engineBatch({ vocabSize, full: true });
+    const [logits, maskedLogits] = [batch.logits.data, batch.maskedLogits.data] as Float32Array[];
+    const stateWith = (p: number, q: number) => {
+      logits?.fill(p);
+      maskedLogits?.fill(q);
+      return mergedStates(partsOf(batch, []));
+    };
+    const none = -Infinity;
+    return [stateWith(-0, -0), stateWith(-0, 0), stateWith(none, -0), stateWith(-0, none)];
+  });
+  for (const states of [...merged, ...parts]) t.false(states.some((x) => Object.is(x, -0)));
+});
+
 test("parts whose logits are the lowest numbers there are, as some masks are, weigh nothing", (t) => {
   for (const dtype of LOGITS_DTYPES) {
     const lowest = {
