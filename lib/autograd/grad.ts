@@ -2,7 +2,7 @@
 import { checkFunction, checkSignal, flag, readOptions } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
 import { showShape } from "../core/shape.js";
-import { fillZero, gradientTensor } from "../tensor/gradient.js";
+import { fillZero, fillZeroAsync, gradientTensor } from "../tensor/gradient.js";
 import { type Scalar, Tensor } from "../tensor/tensor.js";
 import type { Sink } from "./sink.js";
 import { isLeaf, withRecording } from "./tape.js";
@@ -119,10 +119,11 @@ function differentiate<A extends Inputs>(
   const given = readOptions(where, options, ["out", "gradsZeroed"]);
   checkOut(where, given);
   return (...inputs) => {
-    const { leaves, sinkOfLeaf, gradients } = openArguments(where, inputs, given);
+    const { leaves, sinkOfLeaf, stale, gradients } = openArguments(where, inputs, given);
     const loss = withRecording(true, () => f(...leaves));
     checkValue(where, loss);
     walk({ where, loss, sinkOfLeaf });
+    for (const { name, buffer } of stale()) fillZero(where, name, buffer);
     return [loss.alias(), gradients()];
   };
 }
@@ -137,10 +138,13 @@ function differentiateAsync<A extends Inputs>(
   checkOut(where, given);
   checkSignal(where, signal);
   return async (...inputs) => {
-    const { leaves, sinkOfLeaf, gradients } = openArguments(where, inputs, given);
+    const { leaves, sinkOfLeaf, stale, gradients } = openArguments(where, inputs, given);
     const loss = await withRecording(true, () => f(...leaves));
     checkValue(where, loss);
     await walkAsync({ where, loss, sinkOfLeaf }, signal);
+    for (const { name, buffer } of stale()) {
+      await fillZeroAsync(where, name, buffer, undefined, signal);
+    }
     return [loss.alias(), gradients()];
   };
 }
@@ -189,16 +193,22 @@ function openArguments<A extends Inputs>(
     }
     sinks.set(leaf, { buffer, accumulate: false, zeroed: zeroed && buffer !== undefined });
   });
+  const sinkOf = (leaf: Tensor) => sinks.get(leaf) as Sink;
+  /** Memory given for gradients that no op wrote to. */
+  const stale = () =>
+    leaves.flatMap((leaf, i) => {
+      const { buffer, accumulate } = sinkOf(leaf);
+      if (buffer === undefined || accumulate || zeroed) return [];
+      return [{ name: `out[${i}]`, buffer }];
+    });
   const gradients = () =>
-    leaves.map((leaf) => {
-      const { buffer, accumulate } = sinks.get(leaf) as Sink;
-      if (buffer === undefined) return gradientTensor(where, "grad", leaf);
-      if (!accumulate && !zeroed) fillZero(buffer);
-      return buffer;
-    }) as unknown as Gradients<A>;
+    leaves.map(
+      (leaf) => sinkOf(leaf).buffer ?? gradientTensor(where, "grad", leaf),
+    ) as unknown as Gradients<A>;
   return {
     leaves: leaves as unknown as A,
     sinkOfLeaf: (leaf: Tensor) => sinks.get(leaf),
+    stale,
     gradients,
   };
 }

@@ -10,7 +10,7 @@ import {
   tokenStatsGradAsync as tokenStatsGradOpAsync,
 } from "../ops/token-stats-grad.js";
 import { freshIsZero } from "../tensor/fresh.js";
-import { disposeAll, fillZero, gradientTensor } from "../tensor/gradient.js";
+import { disposeAll, fillZero, fillZeroAsync, gradientTensor } from "../tensor/gradient.js";
 import { overlapOf } from "../tensor/overlap.js";
 import type { Logits, Tensor } from "../tensor/tensor.js";
 import { type NumbersInput, numberRows } from "./inputs.js";
@@ -110,9 +110,14 @@ const EVALUATION = ["loss", "terms", "coefficients", "metrics", "tokens", "skipp
  */
 export function tokenStatsGrad(options: TokenStatsGradOptions): LogitsGradients {
   const where = "tokenStatsGrad";
-  const { call, result, fresh } = prepare(where, readOptions(where, options, OPTIONS));
+  const { call, result, fresh, unusable } = prepare(where, readOptions(where, options, OPTIONS));
   try {
     tokenStatsGradOp(call);
+    if (unusable) {
+      for (const [name, gradient] of Object.entries(result)) {
+        fillZero(where, name, gradient, unusable);
+      }
+    }
   } catch (error) {
     disposeAll(fresh);
     throw error;
@@ -127,9 +132,14 @@ export async function tokenStatsGradAsync(
   const where = "tokenStatsGradAsync";
   const { signal, ...given } = readOptions(where, options, [...OPTIONS, "signal"]);
   checkSignal(where, signal);
-  const { call, result, fresh } = prepare(where, given);
+  const { call, result, fresh, unusable } = prepare(where, given);
   try {
     await tokenStatsGradOpAsync(call, signal);
+    if (unusable) {
+      for (const [name, gradient] of Object.entries(result)) {
+        await fillZeroAsync(where, name, gradient, unusable, signal);
+      }
+    }
   } catch (error) {
     disposeAll(fresh);
     throw error;
@@ -142,6 +152,8 @@ interface Prepared {
   readonly result: LogitsGradients;
   /** Memory that nobody else knows: to be let go of if the call fails. */
   readonly fresh: readonly Tensor[];
+  /** Rows that the caller's mask counts, so that memory given may hold anything there, and that the op leaves alone. */
+  readonly unusable: Int32Array | undefined;
 }
 
 /** Checks everything that can be checked before memory is made. */
@@ -197,13 +209,10 @@ function prepare(where: string, options: TokenStatsGradOptions): Prepared {
       ? { gradLogits, gradMaskedLogits: memory("gradMaskedLogits", maskedLogits) }
       : { gradLogits };
     const gradsZeroed = said || (!isGiven && freshIsZero(logits.device));
-    // Rows that the caller's mask counts may hold anything.
-    if (said && invalid?.includes(1)) {
-      for (const gradient of Object.values(result)) fillZero(gradient, invalid);
-    }
+    const unusable = said && invalid?.includes(1) ? invalid : undefined;
     const settings = { gradScale: 1, accumulate: false, gradsZeroed };
     const call = { ...shard, responseMask, statistics, cotangents, ...settings, ...result };
-    return { call, result, fresh };
+    return { call, result, fresh, unusable };
   } catch (error) {
     disposeAll(fresh);
     throw error;

@@ -55,7 +55,7 @@ export class BoundEvaluation {
   readonly #rows: BoundRows;
   readonly #op: RepeatedOp;
   readonly #measured: Measured;
-  /** Logits and gradients. */
+  /** Logits and gradients, that of a constant branch among them. */
   readonly #tensors: readonly NamedTensor[];
   readonly #constantGradient: Tensor | undefined;
   /** The caller's word that rows that do not count hold zeros. */
@@ -128,7 +128,8 @@ export class BoundEvaluation {
     this.gradMaskedLogits = gradMaskedLogits as Logits | undefined;
     this.#constantGradient = memory.constantGradient;
     const matrices = { logits, maskedLogits, gradLogits, gradMaskedLogits };
-    this.#tensors = Object.entries(matrices).flatMap(([name, tensor]) =>
+    const written = { ...matrices, gradMaskedLogits: gradMaskedLogits ?? memory.constantGradient };
+    this.#tensors = Object.entries(written).flatMap(([name, tensor]) =>
       tensor === undefined ? [] : [{ name, tensor }],
     );
     try {
@@ -176,8 +177,8 @@ export class BoundEvaluation {
     try {
       const numbers = this.#prepare(where, said);
       if (this.#rows.tokenIds.length > 0) this.#op.run(where);
-      const constant = this.#constant(where);
-      if (constant) fillZero(constant, this.#rowsToClear());
+      const constant = this.#constantGradient;
+      if (constant) fillZero(where, "gradMaskedLogits", constant, this.#rowsToClear());
       return this.#done(numbers);
     } finally {
       this.#running = false;
@@ -199,8 +200,11 @@ export class BoundEvaluation {
     try {
       const numbers = this.#prepare(where, said);
       if (this.#rows.tokenIds.length > 0) await this.#op.runAsync(where, signal);
-      const constant = this.#constant(where);
-      if (constant) await fillZeroAsync(constant, this.#rowsToClear());
+      const constant = this.#constantGradient;
+      if (constant) {
+        const only = this.#rowsToClear();
+        await fillZeroAsync(where, "gradMaskedLogits", constant, only, signal);
+      }
       return this.#done(numbers);
     } finally {
       this.#running = false;
@@ -312,13 +316,6 @@ export class BoundEvaluation {
     this.#weights = made;
     if (denominators === undefined) this.#weighed = rows.version;
     return made;
-  }
-
-  /** Memory given for the gradient of a constant branch. Throws ERR_DISPOSED. */
-  #constant(where: string): Tensor | undefined {
-    const constant = this.#constantGradient;
-    if (constant?.disposed) constant.toNative(where, "gradMaskedLogits");
-    return constant;
   }
 
   #rowsToClear(): Int32Array | undefined {

@@ -14,8 +14,8 @@ import {
   tokenStatsGrad,
   tokenStatsGradAsync,
 } from "../ops/token-stats-grad.js";
-import { fillZero } from "../tensor/gradient.js";
-import type { Logits } from "../tensor/tensor.js";
+import { fillZero, fillZeroAsync } from "../tensor/gradient.js";
+import type { Logits, Tensor } from "../tensor/tensor.js";
 import { type AlgebraArgs, type AlgebraResult, objectiveOfStatistics } from "./algebra.js";
 import { isExact } from "./coefficients.js";
 import type { GradientMemory } from "./gradient-memory.js";
@@ -104,16 +104,26 @@ function nothing(): PlanResult {
   return { statistics: newLines(STATISTICS, 0), terms: newLines(TERMS, 0) };
 }
 
-/** One walk over the logits: down to statistics, which are answered, or up to gradients. */
+/** One walk over the logits: down to statistics, which are answered, or up to gradients. Or rows of gradients to clear. */
 interface Walk {
   readonly stats?: TokenStatsArgs;
   readonly grad?: TokenStatsGradArgs;
   /** Whether the second set of logits is the reference's. */
   readonly toReference?: boolean;
+  readonly clear?: Cleared;
 }
 
-function walk({ stats, grad, toReference }: Walk): TokenStatsResult | undefined {
+interface Cleared {
+  readonly where: string;
+  readonly name: string;
+  readonly gradient: Tensor;
+  /** Those that do not hold 0 here. */
+  readonly rows: Int32Array;
+}
+
+function walk({ stats, grad, toReference, clear }: Walk): TokenStatsResult | undefined {
   try {
+    if (clear) fillZero(clear.where, clear.name, clear.gradient, clear.rows);
     if (grad) tokenStatsGrad(grad);
     return stats && tokenStats(stats);
   } catch (error) {
@@ -122,10 +132,11 @@ function walk({ stats, grad, toReference }: Walk): TokenStatsResult | undefined 
 }
 
 async function walkAsync(
-  { stats, grad, toReference }: Walk,
+  { stats, grad, toReference, clear }: Walk,
   signal: AbortSignal | undefined,
 ): Promise<TokenStatsResult | undefined> {
   try {
+    if (clear) await fillZeroAsync(clear.where, clear.name, clear.gradient, clear.rows, signal);
     if (grad) await tokenStatsGradAsync(grad, signal);
     return stats && (await tokenStatsAsync(stats, signal));
   } catch (error) {
@@ -171,6 +182,7 @@ function* composed(given: PlanArgs): Generator<Walk, PlanResult, TokenStatsResul
     const grad = { statistics, cotangents: ofPair, accumulate: true, ...walk };
     yield { grad, toReference: true };
   }
+  for (const clear of unusableRows(args, own.invalid)) yield { clear };
   return { statistics, terms, ratios, selected, reference };
 }
 
@@ -196,11 +208,14 @@ function usable(
       if (reference) reference.statistics[k * rows + row] = 0;
     }
   }
-  // The caller's mask counts these rows, so their gradients may hold anything, and the op will leave them alone.
-  if (args.gradsZeroed && invalid.includes(1)) {
-    for (const gradient of [args.gradLogits, args.gradMaskedLogits]) {
-      if (gradient) fillZero(gradient, invalid);
-    }
-  }
   return { ...args, ...args.withoutInvalid(invalid) };
+}
+
+/** Gradients of rows that the caller's mask counts may hold anything, and the ops leave them alone: they are to be cleared. */
+function unusableRows(args: PlanArgs, rows: Int32Array | undefined): readonly Cleared[] {
+  if (!args.gradsZeroed || args.withoutInvalid === undefined || !rows?.includes(1)) return [];
+  const { where, gradLogits, gradMaskedLogits } = args;
+  return Object.entries({ gradLogits, gradMaskedLogits }).flatMap(([name, gradient]) =>
+    gradient === undefined ? [] : [{ where, name, gradient, rows }],
+  );
 }

@@ -88,7 +88,9 @@ export class RowBlockEvaluation {
     try {
       this.#state.store(start, runPlan(plan, args));
       const { constantGradient } = args;
-      if (constantGradient) fillZero(constantGradient, rowsToClear(args));
+      if (constantGradient) {
+        fillZero(this.#where, "gradMaskedLogits", constantGradient, rowsToClear(args));
+      }
     } catch (error) {
       throw this.#failed(start, args, error);
     }
@@ -107,7 +109,10 @@ export class RowBlockEvaluation {
     try {
       this.#state.store(start, await runPlanAsync(plan, args, signal));
       const { constantGradient } = args;
-      if (constantGradient) await fillZeroAsync(constantGradient, rowsToClear(args));
+      if (constantGradient) {
+        const only = rowsToClear(args);
+        await fillZeroAsync(this.#where, "gradMaskedLogits", constantGradient, only, signal);
+      }
     } catch (error) {
       throw this.#failed(start, args, error);
     }

@@ -2,7 +2,13 @@
 import type { Sink } from "../autograd/sink.js";
 import type { Sinks } from "../autograd/tape.js";
 import { freshIsZero } from "../tensor/fresh.js";
-import { disposeAll, fillZero, type GradientOptions, gradientTensor } from "../tensor/gradient.js";
+import {
+  disposeAll,
+  fillZero,
+  fillZeroAsync,
+  type GradientOptions,
+  gradientTensor,
+} from "../tensor/gradient.js";
 import type { Logits, Tensor } from "../tensor/tensor.js";
 import { COTANGENTS, linesTensor, STATISTICS } from "./lines.js";
 import { type OpCall, runOp, runOpAsync } from "./run-op.js";
@@ -26,10 +32,13 @@ export interface TokenStatsGradArgs extends StatisticsCotangents {
   readonly accumulate: boolean;
   /** Rows with mask 0 hold zeros in both gradients already: they are not written. false. */
   readonly gradsZeroed?: boolean | undefined;
+  /** Which of them is to be zero first, where `accumulate` is for the other. */
+  readonly cleared?: Tensor | undefined;
 }
 
 /** Writes the gradients; with no gradient tensor given it does nothing. */
 export function tokenStatsGrad(args: TokenStatsGradArgs): void {
+  if (args.cleared) fillZero(args.where, "grad", args.cleared);
   if (args.gradLogits ?? args.gradMaskedLogits) runOp(prepare(args));
 }
 
@@ -37,6 +46,8 @@ export async function tokenStatsGradAsync(
   args: TokenStatsGradArgs,
   signal?: AbortSignal,
 ): Promise<void> {
+  const { where, cleared } = args;
+  if (cleared) await fillZeroAsync(where, "grad", cleared, undefined, signal);
   if (args.gradLogits ?? args.gradMaskedLogits) await runOpAsync(prepare(args), signal);
 }
 
@@ -83,9 +94,12 @@ export function* gradientCalls(
       said || (freshIsZero(args.logits.device) && wanted.every(({ buffer }) => !buffer));
     const how = { dtype, overwritten: !accumulate && !said };
     try {
-      const gradLogits = target(own, args.logits, accumulate, how, fresh);
-      const gradMaskedLogits = target(masked, args.maskedLogits, accumulate, how, fresh);
-      yield { ...args, gradLogits, gradMaskedLogits, accumulate, gradsZeroed };
+      const gradLogits = target(own, args.logits, how, fresh);
+      const gradMaskedLogits = target(masked, args.maskedLogits, how, fresh);
+      // The kernel adds to both of its outputs or to neither, so the one that is to be overwritten starts at 0.
+      const stale = wanted.find((sink) => accumulate && !sink.accumulate && !sink.zeroed);
+      const cleared = stale?.buffer;
+      yield { ...args, gradLogits, gradMaskedLogits, accumulate, gradsZeroed, cleared };
       fill(own, gradLogits);
       fill(masked, gradMaskedLogits);
       fresh.length = 0;
@@ -98,20 +112,14 @@ export function* gradientCalls(
 function target(
   sink: Sink | undefined,
   logits: Logits | undefined,
-  accumulate: boolean,
   how: GradientOptions,
   fresh: Tensor[],
 ): Tensor | undefined {
   if (sink === undefined || logits === undefined) return undefined;
-  const { buffer } = sink;
-  if (buffer === undefined) {
-    const gradient = gradientTensor("backward", "grad", logits, how);
-    fresh.push(gradient);
-    return gradient;
-  }
-  // The kernel adds to both of its outputs or to neither, so the one that is to be overwritten starts at 0.
-  if (accumulate && !sink.accumulate && !sink.zeroed) fillZero(buffer);
-  return buffer;
+  if (sink.buffer !== undefined) return sink.buffer;
+  const gradient = gradientTensor("backward", "grad", logits, how);
+  fresh.push(gradient);
+  return gradient;
 }
 
 function fill(sink: Sink | undefined, gradient: Tensor | undefined): void {

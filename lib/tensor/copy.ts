@@ -1,4 +1,4 @@
-/** Copies of rows between memory of the host and of devices, and zeros on a device. */
+/** Copies of rows between memory of the host and of devices, and zeros in either. */
 import type { NativeArea, NativeMemory } from "../addon/binding.js";
 import { binding } from "../addon/load.js";
 import { callNative, callNativeAsync } from "../addon/native-error.js";
@@ -7,6 +7,7 @@ import { bytesOf, type DType, type TensorArray } from "../core/dtype.js";
 import { typedArrayBuffer, typedArrayByteOffset } from "../core/typed-array.js";
 import { nativeStream } from "../cuda/current.js";
 import { type Stream, streamFor } from "../cuda/stream.js";
+import { inPieces } from "./pieces.js";
 
 /** A tensor as the addon is told of it, and where it lies. */
 export interface TensorArgument {
@@ -52,16 +53,23 @@ export function copyRows(
   else callNative(where, () => binding().copy(...args));
 }
 
-/** The same off the event loop; between two arrays of the host it is done at once. */
+/**
+ * The same off the event loop; between two arrays of the host in pieces, on it.
+ *
+ * @param tensors  gives from and to as they are now; throws where one of them has gone
+ */
 export async function copyRowsAsync(
   where: string,
-  from: TensorArgument,
-  to: TensorArgument,
+  tensors: () => readonly [from: TensorArgument, to: TensorArgument],
   stream?: Stream,
 ): Promise<void> {
+  const [from, to] = tensors();
   const args = argumentsOf(where, from, to, stream);
-  if (args === undefined) copyOnHost(from, to);
-  else await callNativeAsync(where, () => binding().copyAsync(...args));
+  if (args !== undefined) return callNativeAsync(where, () => binding().copyAsync(...args));
+  await inPieces(runsOf(from, to), undefined, (row, begin, length) => {
+    const [source, target] = tensors();
+    bytesIn(target, row, begin, length).set(bytesIn(source, row, begin, length));
+  });
 }
 
 /** Sets the elements of rows `begin` to `end` to 0; what lies between rows stays. */
@@ -71,17 +79,39 @@ export function clearRows(
   begin: number = 0,
   end: number = tensor.rows,
 ): void {
-  const { rows, rowBytes, pitchBytes } = runsOf({ ...tensor, rows: end - begin });
+  const part = rowsOf(tensor, begin, end);
+  const { rows, rowBytes, pitchBytes } = runsOf(part);
   if (rows === 0) return;
-  const first = begin * tensor.rowPitch * bytesOf(tensor.dtype);
-  const { data, byteOffset, device } = tensor;
+  const { data, byteOffset, device } = part;
   if (device === "cpu") {
-    for (let i = 0; i < rows; i++) bytesIn(tensor, first + i * pitchBytes, rowBytes).fill(0);
+    for (let row = 0; row < rows; row++) bytesIn(part, row, 0, rowBytes).fill(0);
     return;
   }
   const stream = nativeStream(where, device);
-  const area = { data, byteOffset: byteOffset + first, pitchBytes };
+  const area = { data, byteOffset, pitchBytes };
   callNative(where, () => binding().clear(area, rows, rowBytes, stream));
+}
+
+/**
+ * The same for memory of the host, in pieces between which the event loop goes on.
+ *
+ * @param tensor  gives it as it is now; throws where it has gone
+ */
+export async function clearHostRows(
+  tensor: () => TensorArgument,
+  begin: number,
+  end: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const part = () => rowsOf(tensor(), begin, end);
+  await inPieces(runsOf(part()), signal, (row, at, length) => {
+    bytesIn(part(), row, at, length).fill(0);
+  });
+}
+
+function rowsOf(tensor: TensorArgument, begin: number, end: number): TensorArgument {
+  const byteOffset = tensor.byteOffset + begin * tensor.rowPitch * bytesOf(tensor.dtype);
+  return { ...tensor, byteOffset, rows: end - begin };
 }
 
 /** A copy as the addon takes it; undefined where there is nothing to do, or nothing that the host does not do itself. */
@@ -119,16 +149,17 @@ function runsOf(...tensors: readonly [TensorArgument, ...TensorArgument[]]) {
 
 function copyOnHost(from: TensorArgument, to: TensorArgument): void {
   const { rows, rowBytes } = runsOf(from, to);
-  const pitchOf = ({ rowPitch, dtype }: TensorArgument) => rowPitch * bytesOf(dtype);
   for (let row = 0; row < rows; row++) {
-    const source = bytesIn(from, row * pitchOf(from), rowBytes);
-    bytesIn(to, row * pitchOf(to), rowBytes).set(source);
+    bytesIn(to, row, 0, rowBytes).set(bytesIn(from, row, 0, rowBytes));
   }
 }
 
-/** Bytes and not elements: a float16 tensor may lie in a Uint16Array or a Float16Array, which convert into each other. */
-function bytesIn(tensor: TensorArgument, begin: number, length: number): Uint8Array {
+/**
+ * Some bytes of a row, from its byte `begin` on; what is one run is row 0. Bytes and not elements: a float16 tensor may
+ * lie in a Uint16Array or a Float16Array, which convert into each other.
+ */
+function bytesIn(tensor: TensorArgument, row: number, begin: number, length: number): Uint8Array {
   const data = tensor.data as TensorArray;
-  const first = typedArrayByteOffset(data) + tensor.byteOffset + begin;
-  return new Uint8Array(typedArrayBuffer(data), first, length);
+  const first = tensor.byteOffset + row * tensor.rowPitch * bytesOf(tensor.dtype) + begin;
+  return new Uint8Array(typedArrayBuffer(data), typedArrayByteOffset(data) + first, length);
 }

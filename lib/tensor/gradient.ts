@@ -1,9 +1,7 @@
 /** The tensor a gradient is written to: made, or the caller's own after a check. */
-import { setImmediate } from "node:timers/promises";
-import { bytesOf } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { sameShape, showShape } from "../core/shape.js";
-import { clearRows, type TensorArgument } from "./copy.js";
+import { clearHostRows, clearRows } from "./copy.js";
 import { freshTensor } from "./fresh.js";
 import { overlapOf } from "./overlap.js";
 import { Tensor } from "./tensor.js";
@@ -55,34 +53,40 @@ export function gradientTensor(
 /**
  * Sets the elements to 0; what lies between rows stays.
  *
+ * @param name  of the tensor in messages
  * @param only  [rows] rows that hold 0 here stay, too
+ * @throws PapoError ERR_DISPOSED
  */
-export function fillZero(tensor: Tensor, only?: Int32Array): void {
-  const native = tensor.toNative("gradient", "the tensor");
-  if (only === undefined) clearRows("gradient", native);
-  else clearFlagged(native, only, 0, only.length);
+export function fillZero(where: string, name: string, tensor: Tensor, only?: Int32Array): void {
+  const native = tensor.toNative(where, name);
+  for (const [begin, end] of ranges(tensor, only)) clearRows(where, native, begin, end);
 }
 
-/** Bytes of host memory that are set between two turns of the event loop: a fraction of a millisecond. */
-const BYTES_OF_A_TURN = 2 ** 20;
+/** `fillZero` for large tensors beside which the event loop goes on. Throws as it does, also halfway, and for an abort. */
+export async function fillZeroAsync(
+  where: string,
+  name: string,
+  tensor: Tensor,
+  only: Int32Array | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (tensor.device !== "cpu") return fillZero(where, name, tensor, only);
+  const native = () => tensor.toNative(where, name);
+  for (const [begin, end] of ranges(tensor, only)) await clearHostRows(native, begin, end, signal);
+}
 
-/** `fillZero` for large tensors beside which the event loop goes on. Throws ERR_DISPOSED, also halfway. */
-export async function fillZeroAsync(tensor: Tensor, only?: Int32Array): Promise<void> {
-  const { rows, rowPitch, dtype, device } = tensor;
-  if (device !== "cpu") return fillZero(tensor, only);
-  const step = Math.max(1, Math.floor(BYTES_OF_A_TURN / (rowPitch * bytesOf(dtype))));
-  for (let row = 0; row < rows; row += step) {
-    if (row > 0) await setImmediate();
-    const native = tensor.toNative("gradient", "the tensor");
-    const end = Math.min(row + step, rows);
-    if (only === undefined) clearRows("gradient", native, row, end);
-    else clearFlagged(native, only, row, end);
+/** Rows side by side that are to be cleared: all, or those that do not hold 0 in `only`. */
+function* ranges({ rows }: Tensor, only: Int32Array | undefined): Generator<[number, number]> {
+  if (only === undefined) {
+    yield [0, rows];
+    return;
   }
-}
-
-function clearFlagged(native: TensorArgument, only: Int32Array, begin: number, end: number): void {
-  for (let row = begin; row < end; row++) {
-    if (only[row] !== 0) clearRows("gradient", native, row, row + 1);
+  for (let begin = 0; begin < rows; begin++) {
+    if (only[begin] === 0) continue;
+    let end = begin + 1;
+    while (end < rows && only[end] !== 0) end++;
+    yield [begin, end];
+    begin = end;
   }
 }
 

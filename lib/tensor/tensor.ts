@@ -248,9 +248,13 @@ export class Tensor<D extends DType = DType, R extends number = number> {
    */
   async toAsync(device: Device | "cuda", options: CopyOptions = {}): Promise<Tensor<D, R>> {
     const where = "Tensor.toAsync";
-    const { from, to, result, isFresh, stream } = this.#copyTo(where, device, options);
+    const { to, result, isFresh, stream } = this.#copyTo(where, device, options);
     try {
-      if (to) await copyRowsAsync(where, from, to, stream);
+      if (to) {
+        const now = () =>
+          [this.toNative(where, "the tensor"), result.toNative(where, "out")] as const;
+        await copyRowsAsync(where, now, stream);
+      }
       return result;
     } catch (error) {
       if (isFresh) result.dispose();

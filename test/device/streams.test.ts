@@ -38,7 +38,7 @@ test("ops and copies go into the stream in force on their device, with what they
     runAsync: () => tokenStatsAsync({ logits: leaf, tokenIds }),
     copy: () => leaf.to("cpu"),
     copyAsync: () => leaf.toAsync("cpu", { out: host }),
-    clear: () => fillZero(leaf),
+    clear: () => fillZero("verb", "leaf", leaf),
   } as const;
   for (const [name, act] of Object.entries(acts) as [keyof typeof acts, () => unknown][]) {
     const inside = await callsOf(name, () => cuda.withStream(stream, act));

@@ -140,7 +140,7 @@ test("rows are cut out of a tensor without a copy", (t) => {
   t.deepEqual(slice.shape, [3, 4]);
   t.deepEqual(valuesOf(slice), Float64Array.from([10, 11, 12, 13, 15, 16, 17, 18, 20, 21, 22, 23]));
   t.is(slice.devicePointer, there.devicePointer + 40n);
-  fillZero(slice);
+  fillZero("verb", "slice", slice);
   const expected = [0, 1, 2, 3, 5, 6, 7, 8, ...new Array(12).fill(0), 25, 26, 27, 28];
   t.deepEqual(valuesOf(there), Float64Array.from(expected));
   t.deepEqual(valuesOf(slice.sliceRows(1, 2)), new Float64Array(4));
@@ -284,7 +284,7 @@ onSimulation(
     owner = undefined;
     t.is(freeBytes(), before);
     t.deepEqual(valuesOf(ours), valuesOf(theirs));
-    fillZero(ours);
+    fillZero("verb", "ours", ours);
     t.deepEqual(valuesOf(theirs), new Float64Array(12));
     const slice = ours.sliceRows(1);
     await collect();
