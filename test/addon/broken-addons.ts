@@ -27,12 +27,14 @@ export function withHeader(path: string, at: number, bytes: readonly number[]): 
   return write(path, copy);
 }
 
-/** The addon without its table of sections, which is not needed to load it, and without its last bytes. */
+/** The addon without its table of sections, which is not needed to load it, and without half of what is. */
 export function cutWithoutSections(path: string): string {
   const bytes = Buffer.from(readFileSync(addon().path));
   bytes.fill(0, 40, 48);
   bytes.fill(0, 60, 62);
-  return write(path, bytes.subarray(0, bytes.length / 2));
+  // Symbols and debug information, which may be most of the file, are behind what is loaded.
+  using elf = new ElfFile(write(path, bytes));
+  return write(path, bytes.subarray(0, elf.expectedBytes / 2));
 }
 
 /** The first bytes of a binary for arm64 of a system that is not this one: Linux on macOS, macOS elsewhere. */
