@@ -19,7 +19,8 @@ const environment = Object.fromEntries(
 export default {
   // The README's programs too: one of them does nothing without a device.
   files: ["test/device/**/*.test.ts", "test/readme.test.ts"],
-  extensions: ["ts"],
+  // Modules, not what `require` makes of them: `npm run coverage` counts in modules.
+  extensions: { ts: "module" },
   nodeArguments: ["--import=tsx", "--expose-gc"],
   environmentVariables: environment,
   // Processes, not threads: only they take the variables above into the addon, and --expose-gc at all.

@@ -10,9 +10,12 @@ import { addRun, lengthOf, linesOf, type Script } from "./v8.js";
 const BLANKED = `${ROOT}build/coverage/blanked/`;
 const REPORTS = `${ROOT}build/coverage/v8`;
 
-/** Writes what test/coverage/blanked.mjs loads, and forgets the last reports. */
-export function prepare(): void {
+export function forgetReports(): void {
   rmSync(REPORTS, { recursive: true, force: true });
+}
+
+/** Writes what test/coverage/blanked.mjs loads. */
+export function prepare(): void {
   mkdirSync(REPORTS, { recursive: true });
   rmSync(BLANKED, { recursive: true, force: true });
   for (const file of filesBelow("lib").filter((path) => path.endsWith(".ts"))) {
@@ -27,26 +30,45 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
   NODE_OPTIONS: `--import=${pathToFileURL(`${ROOT}test/coverage/register.mjs`)}`,
 };
 
-export function typescriptCounts(): Counts[] {
+export interface Measured {
+  readonly counts: readonly Counts[];
+  /** Tests whose process has left no report, such as one that was killed. */
+  readonly lost: readonly string[];
+  /** Loaded modules of lib/ whose text was another one than is judged. */
+  readonly others: number;
+}
+
+/** What the reports say of lib/, and whether `tests` are among them. */
+export function typescriptCounts(tests: readonly string[]): Measured {
   const files = filesBelow("build/coverage/blanked/lib").map((path) => {
     const javascript = read(path);
     const file = path.slice("build/coverage/blanked/".length);
     return { file, javascript, ran: new Uint8Array(javascript.length) };
   });
-  const byUrl = new Map(files.map(({ file, ran }) => [pathToFileURL(`${ROOT}${file}`).href, ran]));
+  const ranOf = new Map(files.map(({ file, ran }) => [file, ran]));
+  const reported = new Set<string>();
   let others = 0;
   for (const report of readdirSync(REPORTS)) {
-    const { result } = JSON.parse(readFileSync(`${REPORTS}/${report}`, "utf8")) as {
-      readonly result: readonly Script[];
-    };
-    for (const script of result) {
-      const ran = byUrl.get(script.url);
+    for (const script of scriptsOf(`${REPORTS}/${report}`)) {
+      reported.add(script.url);
+      // Also of a copy of lib/ that a test has made.
+      const ran = ranOf.get(/^file:.*\/(lib\/[^?]+\.ts)$/.exec(script.url)?.[1] ?? "");
       if (ran === undefined) continue;
       if (lengthOf(script) === ran.length) addRun(ran, script);
       else others += 1;
     }
   }
-  if (others > 0)
-    console.error(`${others} loaded modules of lib/ passed over: not the blanked text`);
-  return files.map(({ file, javascript, ran }) => ({ file, ...linesOf(javascript, ran) }));
+  const counts = files.map(({ file, javascript, ran }) => ({ file, ...linesOf(javascript, ran) }));
+  const lost = tests.filter((test) => !reported.has(pathToFileURL(`${ROOT}${test}`).href));
+  return { counts, lost, others };
+}
+
+function scriptsOf(path: string): readonly Script[] {
+  try {
+    return (JSON.parse(readFileSync(path, "utf8")) as { readonly result: readonly Script[] })
+      .result;
+  } catch {
+    // Of a process that was ended while it wrote.
+    return [];
+  }
 }

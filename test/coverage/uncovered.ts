@@ -48,12 +48,29 @@ export function judged(counts: readonly Counts[], { reasons, lines }: Listed): s
   return [...grown, ...mute, ...gone];
 }
 
-/** A line per folder, and one for all of each language. */
+/** Reasons that explain nothing any more: to be removed, and no failure. */
+export function idleIn({ reasons, lines }: Listed): string[] {
+  return Object.keys(reasons)
+    .filter((path) => !Object.keys(lines).some((file) => file.startsWith(path)))
+    .map((path) => `the reason for ${path} explains nothing that is listed`);
+}
+
+/** The list with the counts of now, and the reasons as people wrote them. */
+export function updated({ reasons }: Listed, counts: readonly Counts[]): Listed {
+  const open = counts.filter(({ uncovered }) => uncovered.length > 0);
+  const lines = Object.fromEntries(open.map(({ file, uncovered }) => [file, uncovered.length]));
+  return { reasons, lines };
+}
+
+/** A line per folder, and one for all of each language; what runs on a GPU is simulated, so there is one without it. */
 export function tableOf(counts: readonly Counts[]): string {
   const groups = new Map<string, { total: number; uncovered: number }>();
   for (const { file, total, uncovered } of counts) {
     const [tree, room = ""] = file.split("/");
-    for (const name of [`${tree}/${room.includes(".") ? "" : `${room}/`}`, `${tree}/ in all`]) {
+    const folder = room.includes(".") ? `${tree}/` : `${tree}/${room}/`;
+    const names = [folder, `${tree}/ in all`];
+    if (tree === "native" && room !== "cuda") names.push("native/ without cuda/");
+    for (const name of names) {
       const group = groups.get(name) ?? { total: 0, uncovered: 0 };
       groups.set(name, {
         total: group.total + total,

@@ -1,7 +1,7 @@
 /** The judgement of `npm run coverage`, whose run takes minutes: it fails where it should. */
 import test from "ava";
 import { blanked } from "../coverage/code.js";
-import { judged, tableOf } from "../coverage/uncovered.js";
+import { idleIn, judged, tableOf, updated } from "../coverage/uncovered.js";
 import { addRun, linesOf } from "../coverage/v8.js";
 
 const COUNTS = [
@@ -23,8 +23,21 @@ test("uncovered lines beyond the list, a missing reason and a file that is gone 
   t.regex(judged([], slab(2)).join(), /not there/);
 });
 
-test("the table adds up folders and trees", (t) => {
-  const table = tableOf(COUNTS);
+test("counts of now leave the reasons as they are, and what is new among them has none", (t) => {
+  const before = { reasons: { "lib/io/": "a disk that is full" }, lines: { "lib/io/disk.ts": 3 } };
+  const now = updated(before, COUNTS);
+  t.deepEqual(now, { reasons: before.reasons, lines: { "lib/core/slab.ts": 2 } });
+  t.deepEqual(judged(COUNTS, now), ["lib/core/slab.ts is listed without a reason"]);
+  t.deepEqual(idleIn(before), []);
+  t.deepEqual(idleIn(now), ["the reason for lib/io/ explains nothing that is listed"]);
+});
+
+test("the table adds up folders and trees, and C++ also without what runs on GPUs", (t) => {
+  const kernel = { file: "native/cuda/a.cu", total: 6, uncovered: [1, 2, 3] };
+  const core = { file: "native/core/a.hpp", total: 4, uncovered: [9] };
+  const table = tableOf([...COUNTS, kernel, core]);
+  t.true(table.includes("| native/ in all | 10 | 4 | 60.0 % |"));
+  t.true(table.includes("| native/ without cuda/ | 4 | 1 | 75.0 % |"));
   t.true(table.includes("| lib/core/ | 40 | 2 | 95.0 % |"));
   t.true(table.includes("| lib/ in all | 50 | 2 | 96.0 % |"));
 });
