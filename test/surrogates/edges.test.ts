@@ -15,6 +15,21 @@ const far = {
   "opposite infinities": { logProbs: [-Infinity, -1], oldLogProbs: [-1, -Infinity] },
 } as const;
 
+test("the ratio of a sequence goes where most of its tokens' infinite log-ratios go", (t) => {
+  const [none, some] = [-Infinity, -1];
+  const ratioOf = (logProbs: number[], oldLogProbs: number[]) => {
+    const advantages = logProbs.map(() => 1);
+    const tokens = tokensOf({ logProbs, oldLogProbs, advantages, logRatioLimit: 20 });
+    return evaluate("gspo", tokens).ratios[0];
+  };
+  t.is(ratioOf([none, -1], [some, -3]), Math.exp(-20));
+  t.is(ratioOf([some, -1], [none, -3]), Math.exp(20));
+  t.is(ratioOf([none, none, some], [some, some, none]), Math.exp(-20));
+  t.is(ratioOf([some, some, none], [none, none, some]), Math.exp(20));
+  // Opposite ones leave the others: (−1 − (−3)) / 4 and (−2 − (−2.5)) / 4.
+  t.is(ratioOf([none, some, -1, -2], [some, none, -3, -2.5]), Math.exp(2.5 / 4));
+});
+
 /** Penalties, where a surrogate has one, switched on. */
 const penalised = (kind: SurrogateKind) =>
   kind === "dppo" || kind === "kpop" ? { logRatioPenalty: 0.1 } : {};

@@ -35,6 +35,23 @@ test("a ratio exactly at a cap or on the border of a region is within", (t) => {
   t.is(evaluate("dppo", down, { low: p - q }).clips[0], 0);
 });
 
+test("a log-ratio of exactly the limit is free, above and below", (t) => {
+  for (const [logProbs, oldLogProbs, ratio] of [
+    [[-1], [-1.5], Math.exp(0.5)],
+    [[-1.5], [-1], Math.exp(-0.5)],
+  ] as const) {
+    // The side that no clip holds.
+    const advantages = [logProbs[0] === -1 ? -1 : 1];
+    const tokens = tokensOf({ logProbs, oldLogProbs, advantages });
+    for (const kind of ["ppo-clip", "gspo"] as const) {
+      const slope = (logRatioLimit: number) =>
+        Math.abs(evaluate(kind, { ...tokens, logRatioLimit }).slopes[0] as number);
+      t.is(slope(0.5), ratio, kind);
+      t.is(slope(0.499), 0, kind);
+    }
+  }
+});
+
 test("a covariance exactly at a bound of clip-cov is no candidate", (t) => {
   const tokens = tokensOf({ logProbs: [-1, -3], advantages: [2, -2] }); // both 2
   const dropped = (bounds: object) =>
