@@ -76,5 +76,6 @@ const ESTIMATE: Readonly<Record<RejectionEstimator, (logRatio: number) => number
 /** The bounds on the statistic itself. */
 function boundsOf({ by, max, min }: RejectionRule): readonly [low: number, high: number] {
   if (by !== "k1") return [-Infinity, max];
-  return [Math.log(min ?? 1 / max), Math.log(max)];
+  // `readRejection` gives k1 both.
+  return [Math.log(min as number), Math.log(max)];
 }

@@ -2,7 +2,7 @@
 import test from "ava";
 import { rolloutCorrectionOf } from "../../lib/rollout/correction.js";
 import { rolloutWeights } from "../../lib/rollout/mismatch.js";
-import { readRolloutCorrection } from "../../lib/rollout/rules.js";
+import { type RejectionInput, readRolloutCorrection } from "../../lib/rollout/rules.js";
 import { assertClose } from "../support/close.js";
 import { Random } from "../support/inputs.js";
 
@@ -164,6 +164,33 @@ test("a correction takes what it rejects from its weights, after they were norma
   assertClose(t, "weights", weights, expected, TOLERANCE);
   assertClose(t, "normalizer", metrics.normalizer, mean, TOLERANCE);
   assertClose(t, "kept", metrics.keptFraction, 0.6, TOLERANCE);
+});
+
+test("a sequence goes to the limit with the token that one policy excludes, and down where both do", (t) => {
+  const weightsOf = (oldLogProbs: number[], rolloutLogProbs: number[]) =>
+    rolloutWeights({ oldLogProbs, rolloutLogProbs, level: "sequence", max: 1e12 }).weights[0];
+  t.is(weightsOf([-1, -1], [-Infinity, -2]), Math.exp(20));
+  t.is(weightsOf([-Infinity, -1], [-1, -2]), Math.exp(-20));
+  t.is(weightsOf([-Infinity, -1], [-1, -Infinity]), Math.exp(-20));
+  t.is(weightsOf([-1, -Infinity], [-Infinity, -1]), Math.exp(-20));
+  t.is(weightsOf([-Infinity, -1], [-Infinity, -2]), Math.exp(1));
+});
+
+test("one rule alone rejects like a list of it, the first row and the last one too", (t) => {
+  const [old, rollout] = [Float64Array.of(-1, -1, -1), Float64Array.of(-3, -1, -4)];
+  const kept = (reject: RejectionInput | readonly RejectionInput[] | null) => {
+    const rule = readRolloutCorrection("test", "rule", { max: 100, reject });
+    const offsets = Int32Array.of(0, 3);
+    return rolloutCorrectionOf(offsets, undefined, old, rollout, rule);
+  };
+  const rule: RejectionInput = { by: "k2", level: "token", max: 1 };
+  for (const reject of [rule, [rule], [rule, rule]]) {
+    const { weights, keep, metrics } = kept(reject);
+    t.deepEqual(Array.from(keep), [0, 1, 0]);
+    t.deepEqual(Array.from(weights), [0, 1, 0]);
+    t.is(metrics.keptFraction, 1 / 3);
+  }
+  for (const reject of [null, []]) t.deepEqual(Array.from(kept(reject).keep), [1, 1, 1]);
 });
 
 test("a ratio at a bound is within it", (t) => {
