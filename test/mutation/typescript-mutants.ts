@@ -108,10 +108,10 @@ function alternativesOf(node: ts.Node, tree: ts.SourceFile): string[] {
   if (ts.isBinaryExpression(node)) {
     const { left, right, operatorToken } = node;
     if (isWord(left) || isWord(right)) return [];
-    // A walk of one step more mostly reads undefined and writes beyond a typed array, which does nothing.
-    const isWalk = ts.isForStatement(node.parent) && node.parent.condition === node;
-    const all = OPERATORS.get(operatorToken.kind) ?? [];
-    const changed = isWalk ? all.filter((to) => to !== "<=") : all;
+    // A walk of steps more mostly reads undefined and writes beyond a typed array, which does nothing.
+    const isLonger = (to: string) =>
+      to === "<=" ? isCondition(node) : to === "-" && isCondition(node.parent);
+    const changed = (OPERATORS.get(operatorToken.kind) ?? []).filter((to) => !isLonger(to));
     return changed.map((operator) => `${text(left)} ${operator} ${text(right)}`);
   }
   if (ts.isNumericLiteral(node)) {
@@ -131,12 +131,17 @@ function alternativesOf(node: ts.Node, tree: ts.SourceFile): string[] {
   if (node.kind === K.TrueKeyword) return ["false"];
   if (node.kind === K.FalseKeyword) return ["true"];
   const { parent } = node;
-  const isCondition =
+  const isAsked =
     (ts.isIfStatement(parent) && parent.expression === node) ||
     (ts.isConditionalExpression(parent) && parent.condition === node);
-  return isCondition && (ts.isIdentifier(node) || ts.isPropertyAccessExpression(node))
+  return isAsked && (ts.isIdentifier(node) || ts.isPropertyAccessExpression(node))
     ? [`!(${text(node)})`]
     : [];
+}
+
+/** Whether a node says how long a `for` goes on. */
+function isCondition(node: ts.Node): boolean {
+  return ts.isForStatement(node.parent) && node.parent.condition === node;
 }
 
 /** An operand that makes its operation one on words, or a question of whether something is there. */
