@@ -84,9 +84,10 @@ function keepLargest(
   for (let row = start; row < end; row++) if (mask?.[row] !== 0) rows.push(row);
   // A product that rounding has lifted above an integer is that integer.
   const count = Math.min(rows.length, Math.max(1, Math.ceil(rows.length * top - 1e-9)));
+  // The sort is stable: earlier ones first among equals.
   const ordered = rows
     .filter((row) => !Number.isNaN(values[row]))
-    .sort((a, b) => descending(values[a] as number, values[b] as number) || a - b);
+    .sort((a, b) => descending(values[a] as number, values[b] as number));
   for (const row of ordered.slice(0, count)) keep[row] = 1;
 }
 

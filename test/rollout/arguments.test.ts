@@ -126,6 +126,23 @@ for (const [what, call, code, says] of REFUSED) {
   });
 }
 
+test("bounds of a rejection are above 0, and as many rules as 1024 are rules", (t) => {
+  const read = (reject: object) =>
+    readRolloutCorrection("f", "rule", { reject } as Parameters<typeof readRolloutCorrection>[2]);
+  const says = (reject: object, message: string) =>
+    t.throws(() => read(reject), {
+      code: "ERR_RANGE",
+      message: `[f] expected rule.reject${message}`,
+    });
+  says({ by: "k2", max: 0 }, ".max to be a number above 0, received 0");
+  says({ by: "k2", max: Infinity }, ".max to be a number above 0, received Infinity");
+  says({ by: "k1", max: 2, min: 0 }, ".min to be a number above 0 and at most 2, received 0");
+  says({ by: "k1", max: 2, min: 2.5 }, ".min to be a number above 0 and at most 2, received 2.5");
+  const rules = new Array(1024).fill({ by: "k2", max: 1 });
+  t.notThrows(() => read(rules));
+  t.throws(() => read([...rules, rules[0]]), { message: /at most 1024 rules/ });
+});
+
 test("no value of any kind surfaces as anything but a result or a PapoError", (t) => {
   for (const [name, make] of Object.entries(HOSTILE)) {
     for (const key of [

@@ -176,6 +176,13 @@ test("a sequence goes to the limit with the token that one policy excludes, and 
   t.is(weightsOf([-Infinity, -1], [-Infinity, -2]), Math.exp(1));
 });
 
+test("weights are not divided by a mean of 1e-8 or less", (t) => {
+  const normalizer = (weightMean: number) =>
+    rolloutWeights({ ...BATCH, batchNormalize: true, weightMean }).metrics.normalizer;
+  t.is(normalizer(1e-8), 1);
+  t.is(normalizer(1.5e-8), 1.5e-8);
+});
+
 test("one rule alone rejects like a list of it, the first row and the last one too", (t) => {
   const [old, rollout] = [Float64Array.of(-1, -1, -1), Float64Array.of(-3, -1, -4)];
   const kept = (reject: RejectionInput | readonly RejectionInput[] | null) => {

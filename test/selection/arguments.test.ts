@@ -17,7 +17,14 @@ const KL = { coefficient: 1, target: 1, horizon: 100 };
 const REFUSED: readonly [what: string, call: () => unknown, code: PapoErrorCode, says: RegExp][] = [
   ["no top", () => topTokenMask({ values: [1] }), "ERR_ARGUMENT", /top/],
   ["top 0", () => topTokenMask({ values: [1], top: 0 }), "ERR_RANGE", /top/],
-  ["top 2", () => topTokenMask({ values: [1], top: 2 }), "ERR_RANGE", /top/],
+  ["top 1.5", () => topTokenMask({ values: [1], top: 1.5 }), "ERR_RANGE", /top/],
+  ["a top of quantiles", () => quantileThreshold({ values: [1], top: 1.5 }), "ERR_RANGE", /top/],
+  [
+    "a mean of parts",
+    () => vppoAdvantages({ ...ROWS, range: { low: 0, high: 1, mean: 1.5 } }),
+    "ERR_RANGE",
+    /range\.mean/,
+  ],
   [
     "top and threshold",
     () => topTokenMask({ values: [1], top: 1, threshold: 1 }),

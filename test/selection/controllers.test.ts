@@ -33,6 +33,7 @@ test("the KL coefficient moves by the clipped relative error", (t) => {
   assertClose(t, "inside", controller.update(6.6, 100), 0.2 * 1.01, TOLERANCE);
   assertClose(t, "above", controller.update(60, 100), 0.2 * 1.01 * 1.02, TOLERANCE);
   assertClose(t, "below", controller.update(0, 500), 0.2 * 1.01 * 1.02 * 0.9, TOLERANCE);
+  t.is(new AdaptiveKl({ coefficient: 0.2, target: 6 }).horizon, 10_000);
   const before = controller.coefficient;
   t.is(controller.update(6, 100), before);
   t.is(controller.update(-3, 0), before);

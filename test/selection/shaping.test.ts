@@ -75,6 +75,36 @@ test("with the range of the whole batch, parts are shaped as the whole", (t) => 
   assertClose(t, "parts", [...part(0, 1), ...part(1, 4)], whole, TOLERANCE);
 });
 
+test("what lies beyond a given range is at its ends", (t) => {
+  const range = { low: 0.2, high: 0.4, mean: 0.5 };
+  const shaped = vppoAdvantages({ ...BATCH, advantages: [1, 1, 1], min: 0.5, range });
+  assertClose(t, "factors", shaped, [0.5, 0.5, 1.5, 1.5, 0.5, 0.5], { rtol: 1e-6, atol: 0 });
+});
+
+test("a range of equal divergences, of one sequence or of none has no width and no mean", (t) => {
+  const divergences = [0.3, 0.3];
+  const equal = divergenceRange({ divergences, shape: [2, 1] });
+  t.deepEqual(equal, { low: 0.3, high: 0.3, mean: 0 });
+  const nothing = { low: 0, high: 0, mean: 0 };
+  t.deepEqual(divergenceRange({ divergences, shape: [1, 2] }), nothing);
+  t.deepEqual(divergenceRange({ divergences: [], shape: [0, 2] }), nothing);
+});
+
+test("sequences as wide apart as a rounding are one divergence to shape by", (t) => {
+  const shaped = (apart: number) =>
+    vppoAdvantages({ divergences: [0, apart], advantages: [1, 1], shape: [2, 1], min: 0.5 });
+  assertClose(t, "1e-6", shaped(1e-6), [1, 1], TOLERANCE);
+  t.true((shaped(1.001e-6)[0] as number) < 0.51);
+});
+
+test("correct is an accuracy above 0.1 where nothing else is said, and bounds may be one number", (t) => {
+  const rewards = [0, 0, 0];
+  const paid = (options: object) => perceptionReward({ ...BATCH, rewards, coef: 1, ...options });
+  const correct = { weighting: "correct-only", accuracies: [0.11, 0.1, 0.09] };
+  assertClose(t, "default", paid(correct), [0.1, 0, 0], TOLERANCE);
+  assertClose(t, "one bound", paid({ min: 0.3, max: 0.3 }), [0.3, 0.3, 0.3], TOLERANCE);
+});
+
 test("a perception reward is bounded, and earned by all or by the correct", (t) => {
   const rewards = [1, 0, 0.9];
   const paid = (options: object) => perceptionReward({ ...BATCH, rewards, coef: 0.5, ...options });

@@ -1,5 +1,6 @@
 /** The subgradient that is taken at a kink, and which side a token exactly on a border belongs to. */
 import test from "ava";
+import { binaryKl } from "../../lib/surrogates/trust-region.js";
 import { evaluate, tokensOf } from "./batches.js";
 
 test("at a bound itself the unclipped branch counts", (t) => {
@@ -52,6 +53,25 @@ test("a log-ratio of exactly the limit is free, above and below", (t) => {
   }
 });
 
+test("a ratio exactly at a bound of cispo-two-sided is its own, and so is a KL at that of kpop", (t) => {
+  const [up, down] = [
+    tokensOf({ logProbs: [-Math.LN2], oldLogProbs: [-2 * Math.LN2], advantages: [1] }),
+    tokensOf({ logProbs: [-2 * Math.LN2], oldLogProbs: [-Math.LN2], advantages: [1] }),
+  ];
+  // Ratios of exactly 2 and 1 / 2.
+  const clip = { low: 0.5, high: 1, dual: 0 };
+  t.is(evaluate("cispo-two-sided", { ...up, clip }).clips[0], 0);
+  t.is(evaluate("cispo-two-sided", { ...down, clip }).clips[0], 0);
+  t.is(evaluate("cispo-two-sided", { ...up, clip: { ...clip, high: 0.99 } }).clips[0], 2);
+  t.is(evaluate("cispo-two-sided", { ...down, clip: { ...clip, low: 0.49 } }).clips[0], 1);
+  for (const tokens of [up, down]) {
+    const [p, q] = [tokens.logProbs, tokens.oldLogProbs].map(([log]) => Math.exp(log as number));
+    const limit = Math.max(binaryKl(p as number, q as number), binaryKl(q as number, p as number));
+    t.is(evaluate("kpop", tokens, { limit }).clips[0], 0);
+    t.is(evaluate("kpop", tokens, { limit: limit * (1 - 1e-12) }).clips[0], 4);
+  }
+});
+
 test("a covariance exactly at a bound of clip-cov is no candidate", (t) => {
   const tokens = tokensOf({ logProbs: [-1, -3], advantages: [2, -2] }); // both 2
   const dropped = (bounds: object) =>
@@ -76,4 +96,22 @@ test("of equal covariances kl-cov takes the first", (t) => {
     advantages: [0, 0, 0],
   });
   t.deepEqual([...evaluate("kl-cov", tokens).slopes], [1, 0, 0]);
+});
+
+test("kl-cov takes no more than its share where some covariances are equal and others above them", (t) => {
+  // Means −1 and 0: the covariances are 0.5 in rows 2 and 5, and 0 in the others.
+  const tokens = tokensOf({
+    logProbs: [-1, -1, -0.5, -1, -1, -1.5],
+    oldLogProbs: [-2, -2, -2, -2, -2, -2],
+    advantages: [0, 0, 1, 0, 0, -1],
+  });
+  const chosen = (fraction: number) => {
+    const plain = evaluate("kl-cov", tokens, { fraction, coefficient: 0 }).slopes;
+    const { slopes } = evaluate("kl-cov", tokens, { fraction, coefficient: 1 });
+    return [...slopes].flatMap((slope, row) => (slope === plain[row] ? [] : [row]));
+  };
+  t.deepEqual(chosen(1 / 6), [2]);
+  t.deepEqual(chosen(2 / 6), [2, 5]);
+  t.deepEqual(chosen(3 / 6), [0, 2, 5]);
+  t.deepEqual(chosen(4 / 6), [0, 1, 2, 5]);
 });
