@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "addon/array_memory.hpp"
+#include "addon/env.hpp"
 #include "addon/errors.hpp"
 #include "addon/held.hpp"
 #include "addon/values.hpp"
@@ -42,7 +43,7 @@ class AsyncTask {
   }
 
  private:
-  AsyncTask(napi_env env, Work work) : env_(env), work_(std::move(work)) {}
+  AsyncTask(napi_env env, Work work) : env_(env), state_(state_of(env)), work_(std::move(work)) {}
 
   /// A reference each: putting them into an array would ask the setters of Array.prototype, which is JavaScript. And
   /// the memory of arrays, which JavaScript may transfer meanwhile.
@@ -65,9 +66,15 @@ class AsyncTask {
            napi_create_async_work(env_, nullptr, name, execute, complete, this, &task_) == napi_ok;
   }
 
+  /// What comes after the end of its environment finds its memory gone.
   static void execute(napi_env, void* data) {
     auto* task = static_cast<AsyncTask*>(data);
+    if (!task->state_->calls.begin()) {
+      task->status_ = {Code::aborted, "aborted"};
+      return;
+    }
     task->status_ = caught(task->work_);
+    task->state_->calls.end();
   }
 
   /// Cancelled work never ran, and nobody is left to be told.
@@ -84,6 +91,7 @@ class AsyncTask {
   }
 
   napi_env env_;
+  std::shared_ptr<EnvState> state_;
   Work work_;
   napi_deferred deferred_ = nullptr;
   std::vector<napi_ref> held_;

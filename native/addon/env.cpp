@@ -9,13 +9,13 @@ using Holder = std::shared_ptr<EnvState>;
 
 void create_state(Napi::Env env) {
   auto holder = std::make_unique<Holder>(std::make_shared<EnvState>());
-  const Holder closing = *holder;
+  const Holder ending = *holder;
   EnvState& state = **holder;
   state.startup = cpu::register_cpu_kernels(state.registry);
   cuda::register_cuda_kernels(state.registry);
   env.SetInstanceData<Holder>(holder.release());
   // Runs before the instance data is deleted.
-  env.AddCleanupHook([closing] { closing->closing.store(true); });
+  env.AddCleanupHook([ending] { ending->calls.close(); });
 }
 
 std::shared_ptr<EnvState> state_of(Napi::Env env) { return *env.GetInstanceData<Holder>(); }

@@ -3,10 +3,10 @@
 
 #include <napi.h>
 
-#include <atomic>
 #include <memory>
 
 #include "addon/pinned.hpp"
+#include "addon/running_calls.hpp"
 #include "core/status.hpp"
 #include "ops/registry.hpp"
 
@@ -16,8 +16,7 @@ struct EnvState {
   Registry registry;
   /// Why no op can run (PAPO_CPU_ISA names what is not there), or ok.
   Status startup;
-  /// Set when the environment goes down: work in flight stops at its next block of rows.
-  std::atomic<bool> closing{false};
+  RunningCalls calls;
   PinnedRegions pinned;
 };
 

@@ -131,10 +131,6 @@ export const WAYS: readonly Way[] = [
   {
     name: "terminate",
     sentence: "survives workers that are terminated in the middle of their work",
-    reason: ({ kind }) =>
-      kind === "deno"
-        ? "Deno frees a worker's memory under a call that runs: SIGSEGV in half of the runs; end workers whose calls have settled"
-        : undefined,
     attempt: program("terminate"),
   },
   { name: "twice", sentence: "carries two copies of the package", attempt: tryTwice },
