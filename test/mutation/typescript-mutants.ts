@@ -44,13 +44,18 @@ export function typescriptMutants(file: string, code: string, firstId: number): 
   const tree = ts.createSourceFile(file, code, ts.ScriptTarget.ES2022, true);
   const lines = code.split("\n");
   const mutants: Mutant[] = [];
+  const seen = new Map<string, number>();
 
   const add = (node: ts.Node, changed: string): number => {
     const start = node.getStart(tree);
     const { line } = tree.getLineAndCharacterOfPosition(start);
     const id = firstId + mutants.length;
     const text = (lines[line] as string).trim();
-    const change = `${brief(node.getText(tree))} → ${brief(changed)}`;
+    const plain = `${brief(node.getText(tree))} → ${brief(changed)}`;
+    // Several like it on lines like this one are told apart by their order.
+    const like = (seen.get(`${text} ${plain}`) ?? 0) + 1;
+    seen.set(`${text} ${plain}`, like);
+    const change = like === 1 ? plain : `${plain} (${like})`;
     mutants.push({ id, file, line: line + 1, text, change, atLoad: !isInFunction(node) });
     return id;
   };
