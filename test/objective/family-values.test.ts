@@ -236,6 +236,85 @@ test("entropyBounds: hinges of every token, and of the mean", (t) => {
   t.true(valuesOf(inside.gradEntropy).every((x) => x === 0));
 });
 
+test("entropyBounds: a mean below its lower bound is raised, one at a bound is left alone", (t) => {
+  const coefs = { ...EXACT, entropyCoef: 0.5, maskedEntropyCoef: 0.25 };
+  const means = [BATCH.entropy, BATCH.maskedEntropy].map(
+    (values) => sum(COUNTED, (row) => at(values, row)) / TOKENS,
+  );
+  const [mean, masked] = means as [number, number];
+  const low = Math.max(mean, masked) + 0.2;
+  for (const high of [null, low + 1]) {
+    const bounds = { low, high, level: "batch" } as const;
+    const { terms, loss, gradEntropy, gradMaskedEntropy } = evaluate({
+      ...coefs,
+      entropyBounds: bounds,
+    });
+    close(t, "value", terms.entropy, low - mean);
+    close(t, "masked", terms.maskedEntropy, low - masked);
+    close(t, "loss", loss, terms.surrogate + 0.5 * (low - mean) + 0.25 * (low - masked));
+    for (const row of COUNTED) {
+      close(t, `slope ${row}`, valuesOf(gradEntropy)[row] as number, -0.5 / TOKENS);
+      close(t, `masked ${row}`, valuesOf(gradMaskedEntropy)[row] as number, -0.25 / TOKENS);
+    }
+  }
+  // Powers of two, whose mean is exact.
+  const even = { entropy: new Array(9).fill(0.5), maskedEntropy: new Array(9).fill(0.5) };
+  for (const bounds of [
+    { low: 0.5, high: null },
+    { low: null, high: 0.5 },
+  ]) {
+    const spec = { ...coefs, entropyBounds: { ...bounds, level: "batch" } } as const;
+    const { terms, gradEntropy } = evaluate(spec, {}, even);
+    t.is(terms.entropy, 0);
+    t.true(valuesOf(gradEntropy).every((x) => x === 0));
+  }
+});
+
+test("entropyBounds: a mean of sampled entropies, to which an impossible token adds nothing", (t) => {
+  const logProbs = BATCH.logProbs.with(2, -Infinity);
+  const spec = { entropyCoef: 1, entropyBounds: { low: 3, high: null, level: "batch" } } as const;
+  const rows = COUNTED.filter((row) => row !== 2);
+  const mean = sum(rows, (row) => -at(logProbs, row)) / TOKENS;
+  const { terms } = evaluate({ entropyEstimator: "sampled", ...spec }, {}, { logProbs });
+  close(t, "value", terms.entropy, 3 - mean);
+});
+
+test("sftCoef: a single token has all of the weight, and one that is ruled out no slope", (t) => {
+  const accuracies = [0, 0, 1];
+  const responseMask = MASK.map((bit, row) => (row === 8 ? 0 : bit));
+  const only = evaluate({ sftCoef: 0.5 }, {}, { accuracies, responseMask, advantages: [0, 0, 0] });
+  close(t, "sft", only.terms.sft as number, -at(BATCH.logProbs, 7));
+  const gradient = valuesOf(only.gradLogProbs);
+  t.deepEqual([...gradient].map(Math.abs), [0, 0, 0, 0, 0, 0, 0, 0.5, 0]);
+  t.is(gradient[7], -0.5);
+  const logProbs = BATCH.logProbs.with(8, -Infinity);
+  const slopes = valuesOf(
+    evaluate({ sftCoef: 0.5 }, { gradients: true }, { accuracies, logProbs, advantages: [0, 0, 0] })
+      .gradLogProbs,
+  );
+  close(t, "the other", slopes[7] as number, -0.25);
+  t.is(Math.abs(slopes[8] as number), 0);
+});
+
+test("an exact KL to the reference has the weight of its token, and must be finite where it is a loss", (t) => {
+  const refKl = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, Number.NaN, 0.8, 0.9];
+  const exact = { refKlEstimator: "exact", reduction: "sum" } as const;
+  const { terms, gradRefKl } = evaluate({ ...exact, refKlCoef: 0.5 }, {}, { refKl });
+  close(t, "value", terms.refKl, 3.8);
+  t.deepEqual(
+    [...valuesOf(gradRefKl)],
+    MASK.map((bit) => bit / 2),
+  );
+  const infinite = { refKl: refKl.with(1, Infinity) };
+  t.throws(() => evaluate({ ...exact, refKlCoef: 0.5 }, {}, infinite), {
+    code: "ERR_NOT_FINITE",
+    message: /refKl\[1\]/,
+  });
+  const unused = evaluate({ ...exact, refKlCoef: 0 }, {}, infinite);
+  t.is(unused.terms.refKl, Infinity);
+  t.true(Number.isFinite(unused.loss));
+});
+
 test("entropyAnnealing: both entropies follow γ as the authors have it", (t) => {
   const schedule = { kind: "linear", from: 0.04, to: 0.01, steps: 10 } as const;
   const spec = { perceptionKlCoef: schedule, entropyCoef: 0.2, maskedEntropyCoef: 0.1 };
