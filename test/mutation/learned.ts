@@ -20,10 +20,20 @@ interface OfFile {
   readonly tests: readonly LearnedTest[];
 }
 
+interface Stored {
+  /** Of all that every test runs on. */
+  readonly common: string;
+  readonly atLoad: readonly number[];
+  readonly files: Readonly<Record<string, OfFile>>;
+}
+
 export class Learned {
   readonly #path: string;
+  readonly #common: string;
   readonly #keys: ReadonlyMap<string, string>;
   readonly #known: Map<string, OfFile>;
+  /** What is computed when modules are loaded. */
+  readonly atLoad: Set<number>;
 
   /** @param sources  what identifies the instrumented code @param tests  paths of the test files that judge */
   constructor(path: string, sources: string, tests: readonly string[]) {
@@ -32,17 +42,30 @@ export class Learned {
       (file) => /\.(ts|json|safetensors)$/.test(file) && !/\.test\.ts$|^test\/mutation/.test(file),
     );
     const common = digest([sources, ...helpers.map(contents)]);
+    this.#common = common;
     this.#keys = new Map(tests.map((file) => [file, digest([common, contents(file)])]));
-    this.#known = new Map(this.#stored());
+    const { atLoad, files } = this.#stored(common);
+    this.atLoad = new Set(atLoad);
+    this.#known = new Map(
+      Object.entries(files).filter(([file, { key }]) => this.#keys.get(file) === key),
+    );
   }
 
-  #stored(): [string, OfFile][] {
+  #stored(common: string): Stored {
     try {
-      const all: Record<string, OfFile> = JSON.parse(readFileSync(this.#path, "utf8"));
-      return Object.entries(all).filter(([file, { key }]) => this.#keys.get(file) === key);
+      const stored: Stored = JSON.parse(readFileSync(this.#path, "utf8"));
+      if (stored.common === common) return stored;
     } catch {
-      return [];
+      // There is none, or a broken one.
     }
+    return { common, atLoad: [], files: {} };
+  }
+
+  #store(): void {
+    const { atLoad } = this;
+    const files = Object.fromEntries(this.#known);
+    const stored: Stored = { common: this.#common, atLoad: [...atLoad], files };
+    writeFileSync(this.#path, JSON.stringify(stored));
   }
 
   /** Test files that are still to be run. */
@@ -52,7 +75,7 @@ export class Learned {
 
   add(file: string, tests: readonly LearnedTest[]): void {
     this.#known.set(file, { key: this.#keys.get(file) as string, tests });
-    writeFileSync(this.#path, JSON.stringify(Object.fromEntries(this.#known)));
+    this.#store();
   }
 
   get tests(): (LearnedTest & { readonly file: string })[] {

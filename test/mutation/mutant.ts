@@ -10,8 +10,6 @@ export interface Mutant {
   readonly text: string;
   /** Such as `a - b → a + b`. */
   readonly change: string;
-  /** Computed when the module is loaded, so that a process of its own has to try it. */
-  readonly atLoad: boolean;
 }
 
 /** What survives edits elsewhere in the file: no line number. */

@@ -44,7 +44,7 @@ export function nativeMutants(file: string, code: string, firstId: number): Inst
     const [line = "", ...comment] = whole.split(/(?= \/\/)/);
     const add = (change: string): number => {
       const id = firstId + mutants.length;
-      mutants.push({ id, file, line: index + 1, text: line.trim(), change, atLoad: false });
+      mutants.push({ id, file, line: index + 1, text: line.trim(), change });
       return id;
     };
     const changed = line.replace(TOKENS, (token, ...rest) => {

@@ -56,7 +56,7 @@ export function typescriptMutants(file: string, code: string, firstId: number): 
     const like = (seen.get(`${text} ${plain}`) ?? 0) + 1;
     seen.set(`${text} ${plain}`, like);
     const change = like === 1 ? plain : `${plain} (${like})`;
-    mutants.push({ id, file, line: line + 1, text, change, atLoad: !isInFunction(node) });
+    mutants.push({ id, file, line: line + 1, text, change });
     return id;
   };
 
@@ -98,13 +98,6 @@ function isDeclarative(node: ts.Node): boolean {
     ts.isTypeAliasDeclaration(node) ||
     ts.isThrowStatement(node)
   );
-}
-
-function isInFunction(node: ts.Node): boolean {
-  for (let up: ts.Node | undefined = node.parent; up; up = up.parent) {
-    if (ts.isFunctionLike(up)) return true;
-  }
-  return false;
 }
 
 /** What an expression becomes; nothing where it is none, or only names something. */

@@ -3,6 +3,7 @@
  * one after the other by the tests that it is told of. Says on its IPC channel what it finds.
  */
 import { pathToFileURL } from "node:url";
+import { register } from "tsx/esm/api";
 import type * as Ava from "./in-process-ava.js";
 import type { LearnedTest } from "./learned.js";
 import { MutantSwitch, NONE } from "./switch.js";
@@ -13,6 +14,12 @@ export interface Attempt {
   readonly tests: readonly (Pick<LearnedTest, "title" | "steps"> & { readonly file: string })[];
 }
 
+export interface AtLoad {
+  readonly ids: readonly number[];
+  /** Titles of the tests to try them by, by file. */
+  readonly titles: Readonly<Record<string, readonly string[]>>;
+}
+
 export interface Job {
   /** The copied tree's folder, where `ava` is `in-process-ava.ts`. */
   readonly tree: string;
@@ -20,12 +27,13 @@ export interface Job {
   readonly files: readonly string[];
   readonly count: number;
   readonly switchFile?: string | undefined;
-  /** What to do with them; a mutant of a constant is on from before anything is loaded, and all tests try it. */
-  readonly task: "learn" | { readonly tries: readonly Attempt[] } | { readonly fromStart: number };
+  /** What to do with them; mutants of what is computed at load are on while it is loaded, again for each of them. */
+  readonly task: "learn" | { readonly tries: readonly Attempt[] } | { readonly atLoad: AtLoad };
 }
 
 export type Report =
   | { readonly kind: "alive" }
+  | { readonly kind: "loaded"; readonly reached: readonly number[] }
   | { readonly kind: "learned"; readonly file: string; readonly tests: readonly LearnedTest[] }
   | { readonly kind: "trying"; readonly id: number }
   /** The test that failed fails without the mutant too, from now on: the process is of no more use. */
@@ -43,18 +51,26 @@ type Cases = ReadonlyMap<string, readonly Ava.Case[]>;
 async function work(job: Job): Promise<void> {
   const mutants = new MutantSwitch(job.count, job.switchFile);
   const { task } = job;
-  if (task !== "learn" && "fromStart" in task) mutants.activate(task.fromStart);
-  const ava: typeof Ava = await import(pathToFileURL(`${job.tree}/node_modules/ava/index.ts`).href);
+  if (task !== "learn" && "atLoad" in task) return tryAtLoad(job, task.atLoad, mutants);
+  const ava: typeof Ava = await import(urlOf(job, AVA));
   const cases = new Map<string, readonly Ava.Case[]>();
-  for (const file of job.files) {
-    const before = ava.cases.length;
-    await import(pathToFileURL(`${job.tree}/${file}`).href);
-    cases.set(file, ava.cases.slice(before));
-    say({ kind: "alive" });
-  }
+  const { reached } = await mutants.passageOf(async () => {
+    for (const file of job.files) {
+      const before = ava.cases.length;
+      await import(urlOf(job, file));
+      cases.set(file, ava.cases.slice(before));
+      say({ kind: "alive" });
+    }
+  });
+  say({ kind: "loaded", reached });
   if (task === "learn") await learn(cases, ava, mutants);
-  else if ("fromStart" in task) await tryConstant(task.fromStart, ava);
   else await tryAll(task.tries, cases, ava, mutants);
+}
+
+const AVA = "node_modules/ava/index.ts";
+
+function urlOf({ tree }: Job, file: string): string {
+  return pathToFileURL(`${tree}/${file}`).href;
 }
 
 /** The first run of a test warms up, and is what reaches what is only computed once. */
@@ -75,13 +91,40 @@ async function learn(cases: Cases, { passes }: typeof Ava, mutants: MutantSwitch
   }
 }
 
-async function tryConstant(id: number, { passes, cases }: typeof Ava): Promise<void> {
-  say({ kind: "trying", id });
-  for (const test of cases) {
-    if (!(await passes(test))) return void say({ kind: "tried", id, killedBy: test.title });
-    say({ kind: "alive" });
+/** Every module of the tree is loaded again for each mutant, with it on. */
+async function tryAtLoad(job: Job, { ids, titles }: AtLoad, mutants: MutantSwitch): Promise<void> {
+  for (const id of ids) {
+    say({ kind: "trying", id });
+    mutants.activate(id);
+    const modules = register({ namespace: `mutant-${id}` });
+    const killedBy = await firstFailing(job, titles, (file) =>
+      modules.import(urlOf(job, file), import.meta.url),
+    );
+    await modules.unregister();
+    say({ kind: "tried", id, killedBy });
   }
-  say({ kind: "tried", id, killedBy: null });
+}
+
+async function firstFailing(
+  job: Job,
+  titles: AtLoad["titles"],
+  load: (file: string) => Promise<unknown>,
+): Promise<string | null> {
+  const { passes, cases } = (await load(AVA)) as typeof Ava;
+  for (const file of job.files) {
+    const before = cases.length;
+    try {
+      await load(file);
+    } catch {
+      return `${file} cannot be loaded`;
+    }
+    for (const test of cases.slice(before)) {
+      if (!titles[file]?.includes(test.title)) continue;
+      if (!(await passes(test))) return test.title;
+      say({ kind: "alive" });
+    }
+  }
+  return null;
 }
 
 async function tryAll(

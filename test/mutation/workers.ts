@@ -23,6 +23,8 @@ const PATIENCE_MS = 300_000;
 /** Tests of a mutant take no longer than this together, those of its own room this much more: the fastest are the sharpest. */
 const MOST_MS = 4000;
 const MOST_MS_OF_ROOM = 8000;
+/** And no longer than this for what is computed at load, which every one of its tests comes by. */
+const MOST_MS_AT_LOAD = 300;
 
 /** Runs the test files that are not known yet, with all mutants off, and keeps what they come by. */
 export async function learn(tree: Tree, tests: readonly string[]): Promise<Learned> {
@@ -32,6 +34,7 @@ export async function learn(tree: Tree, tests: readonly string[]): Promise<Learn
   if (unknown.length === 0) return learned;
   console.error(`runs ${unknown.length} test files with all mutants off`);
   const { ended } = await session(tree, { files: unknown, task: "learn" }, (report) => {
+    if (report.kind === "loaded") for (const id of report.reached) learned.atLoad.add(id);
     if (report.kind === "learned") learned.add(report.file, report.tests);
   });
   if (ended !== undefined) throw new Error(`a process that runs the tests ${ended}`);
@@ -49,8 +52,9 @@ export async function tryMutants(
   const reaching = new Map<number, Test[]>(mutants.map(({ id }) => [id, []]));
   for (const judge of judges) for (const id of judge.reached) reaching.get(id)?.push(judge);
   const left = new Map<number, Attempt>();
-  for (const { id, file, atLoad } of mutants) {
-    if (!atLoad) left.set(id, { id, tests: judgesOf(file, reaching.get(id) ?? []) });
+  for (const mutant of mutants) {
+    const { id } = mutant;
+    left.set(id, { id, tests: judgesOf(roomOf(mutant), reaching.get(id) ?? []) });
   }
   const byId = new Map(mutants.map((mutant) => [mutant.id, mutant]));
   const settle = (id: number, killedBy: string | null) => {
@@ -58,7 +62,11 @@ export async function tryMutants(
     left.delete(id);
     take({ mutant: byId.get(id) as Mutant, killedBy, tests });
   };
-  for (const [id, { tests }] of left) if (tests.length === 0) settle(id, null);
+  for (const [id, { tests }] of left) {
+    if (tests.length > 0) continue;
+    if (learned.atLoad.has(id)) left.delete(id);
+    else settle(id, null);
+  }
   while (left.size > 0) {
     const tries = [...left.values()];
     const files = [...new Set(tries.flatMap(({ tests }) => tests.map(({ file }) => file)))];
@@ -73,12 +81,21 @@ export async function tryMutants(
     if (trying === undefined) throw new Error(`a process that tries mutants ${ended} at its start`);
     settle(trying, ended);
   }
-  for (const mutant of mutants) if (mutant.atLoad) await tryConstant(tree, mutant, judges, take);
+  const constants = mutants.filter(
+    ({ id }) => reaching.get(id)?.length === 0 && learned.atLoad.has(id),
+  );
+  for (const room of new Set(constants.map(roomOf))) {
+    await tryAtLoad(
+      tree,
+      constants.filter((mutant) => roomOf(mutant) === room),
+      judges.filter(({ file, ms }) => file.startsWith(room) && ms < MOST_MS_AT_LOAD),
+      take,
+    );
+  }
 }
 
 /** The fastest ones, and more of the same room: as many as there is time for. */
-function judgesOf(source: string, reaching: readonly Test[]): Attempt["tests"] {
-  const room = `test/${source.split("/")[1]}/`;
+function judgesOf(room: string, reaching: readonly Test[]): Attempt["tests"] {
   let all = 0;
   let own = 0;
   return reaching
@@ -94,22 +111,36 @@ function judgesOf(source: string, reaching: readonly Test[]): Attempt["tests"] {
     .map(({ file, title, steps }) => ({ file, title, steps }));
 }
 
-/** In a process of its own, by the tests of the same room: a constant is tested there if it is anywhere. */
-async function tryConstant(
+/** Where the tests of a mutant's file are. */
+function roomOf({ file }: Mutant): string {
+  return `test/${file.split("/")[1]}/`;
+}
+
+/** By the tests of the same room: a constant is tested there if it is anywhere. */
+async function tryAtLoad(
   tree: Tree,
-  mutant: Mutant,
+  mutants: readonly Mutant[],
   judges: readonly Test[],
   take: Take,
 ): Promise<void> {
-  const room = `test/${mutant.file.split("/")[1]}/`;
-  const own = judges.filter(({ file }) => file.startsWith(room));
-  const files = [...new Set(own.map(({ file }) => file))];
-  const task = { fromStart: mutant.id };
-  let killedBy: string | null = null;
-  const { ended } = await session(tree, { files, task }, (report) => {
-    if (report.kind === "tried") killedBy = report.killedBy;
-  });
-  take({ mutant, killedBy: ended ?? killedBy, tests: own.length });
+  const files = [...new Set(judges.map(({ file }) => file))];
+  const titles = Object.fromEntries(
+    files.map((file) => [file, judges.filter((own) => own.file === file).map((own) => own.title)]),
+  );
+  const left = new Map(mutants.map((mutant) => [mutant.id, mutant]));
+  const settle = (id: number, killedBy: string | null) => {
+    take({ mutant: left.get(id) as Mutant, killedBy, tests: judges.length });
+    left.delete(id);
+  };
+  while (left.size > 0) {
+    const task = { atLoad: { ids: [...left.keys()], titles } };
+    const { trying, ended } = await session(tree, { files, task }, (report) => {
+      if (report.kind === "tried") settle(report.id, report.killedBy);
+    });
+    if (ended === undefined) continue;
+    if (trying === undefined) throw new Error(`a process that tries mutants ${ended} at its start`);
+    settle(trying, ended);
+  }
 }
 
 /** One process: the mutant that it tried last, and how it came to its end where that was not a good one. */

@@ -190,6 +190,56 @@ test("row offsets that change move the sequences, and wrong ones are refused", (
   t.is(step.run(), before);
 });
 
+test("a single row, counted or not, is a batch like others", async (t) => {
+  for (const bit of [1, 0]) {
+    const batch = {
+      logits: tensor(Float32Array.of(0.5, -1, 2), { shape: [1, 3] }),
+      maskedLogits: tensor(Float32Array.of(1, 0, -1), { shape: [1, 3] }),
+      tokenIds: Int32Array.of(2),
+      oldLogProbs: Float64Array.of(-0.4),
+      refLogProbs: Float64Array.of(-0.3),
+      advantages: Float64Array.of(1.5),
+      responseMask: Int32Array.of(bit),
+    };
+    same(t, DIFFERENTIABLE, batch);
+    const step = DIFFERENTIABLE.bind(batch);
+    t.is(await step.runAsync(), DIFFERENTIABLE.evaluate(batch).loss);
+    t.is(step.run() !== 0, bit === 1);
+  }
+});
+
+test("accuracies weigh the perception term of each run as they are then", (t) => {
+  const loss = new Objective({ ...DIFFERENTIABLE.spec, perceptionWeighting: "correct-only" });
+  const accuracies = new Float64Array(BATCH.sequences).fill(1);
+  const batch = { ...ownBatch(), accuracies };
+  const step = loss.bind(batch);
+  const seen = new Set<number>();
+  for (const [s, accuracy] of [
+    [0, 1],
+    [0, 0],
+    [BATCH.sequences - 1, 0],
+    [0, 1],
+  ] as const) {
+    accuracies[s] = accuracy;
+    const value = step.run();
+    t.is(value, loss.evaluate(batch).loss);
+    t.deepEqual(dataOf(step.evaluation()), dataOf(loss.evaluate(batch)));
+    seen.add(value);
+  }
+  t.is(seen.size, 4);
+});
+
+test("a mask that changes in one row, the first or the last, is another mask", (t) => {
+  const batch = ownBatch();
+  batch.responseMask.fill(1);
+  const step = DIFFERENTIABLE.bind(batch);
+  step.run();
+  for (const row of [0, BATCH.rows - 1]) {
+    batch.responseMask[row] = 0;
+    t.is(step.run(), DIFFERENTIABLE.evaluate(batch).loss, `${row}`);
+  }
+});
+
 test("the mask's rows that do not count are cleared when it changes, whatever gradsZeroed says", (t) => {
   const batch = ownBatch();
   batch.responseMask.fill(1);

@@ -1,6 +1,7 @@
 /** The mutants of `npm run mutate`, whose run takes long: what they are, and that the switch turns one on at a time. */
 import test from "ava";
 import { nativeMutants } from "../mutation/native-mutants.js";
+import { MutantSwitch } from "../mutation/switch.js";
 import { typescriptMutants } from "../mutation/typescript-mutants.js";
 
 /** What a TypeScript expression gives with each of its mutants on, none first. */
@@ -31,15 +32,40 @@ test("what only speaks has none", (t) => {
   }
 });
 
-test("a constant is known to be computed when its module is loaded", (t) => {
-  const { mutants } = typescriptMutants("x.ts", "const limit = 20;\nconst f = () => 3;", 0);
+test("mutants alike on lines alike have names of their own", (t) => {
+  const { mutants } = typescriptMutants("x.ts", "f(0, 1, 1);\nf(0, 1, 1);", 0);
   t.deepEqual(
-    mutants.map(({ line, atLoad }) => [line, atLoad]),
-    [
-      [1, true],
-      [2, false],
-    ],
+    mutants.map(({ line, change }) => `${line}: ${change}`),
+    ["1: 0 → 1", "1: 1 → 2", "1: 1 → 2 (2)", "2: 0 → 1 (2)", "2: 1 → 2 (3)", "2: 1 → 2 (4)"],
   );
+});
+
+test("no mutant only makes a walk go beyond its end", (t) => {
+  const walk = "for (let s = 0; s + 1 < n; s++) sum += s;";
+  const { mutants } = typescriptMutants("x.ts", walk, 0);
+  t.deepEqual(
+    mutants.map(({ change }) => change),
+    ["0 → 1", "s + 1 < n → s + 1 >= n", "1 → 2", "sum += s → sum -= s"],
+  );
+});
+
+test("a mutant that asks the switch on and on is stopped, and one that is off never", async (t) => {
+  const mutants = new MutantSwitch(2);
+  const { $m } = globalThis as unknown as { $m: (id: number) => boolean };
+  mutants.activate(1);
+  const endless = async () => {
+    try {
+      while (!$m(0));
+    } catch {
+      // As a test may that expects an error.
+    }
+  };
+  t.true(await mutants.exceeds(1000, endless));
+  t.false(await mutants.exceeds(1000, async () => void $m(1)));
+  const { reached, steps } = await mutants.passageOf(async () => {
+    for (let i = 0; i < 5000; i++) $m(1);
+  });
+  t.deepEqual([reached, steps], [[1], 5000]);
 });
 
 test("native operators stand behind the switch, numbers before it, and what is constant is left alone", (t) => {
