@@ -235,4 +235,8 @@ export interface Binding extends DeviceBinding {
     cancel: Int32Array | undefined,
     ...memory: readonly NativeMemory[]
   ): Promise<void>;
+  /** In a worker of Node: its calls stop when it is terminated. False where the runtime refuses what that takes. */
+  watchEnd(): boolean;
+  /** Asynchronous calls of other threads of JavaScript in this process that have not settled. */
+  asyncCallsElsewhere(): number;
 }

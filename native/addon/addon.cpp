@@ -31,6 +31,8 @@ Napi::Value safely(const Napi::CallbackInfo& info) {
 constexpr Export kExports[] = {
     {"configure", safely<configure>},
     {"info", safely<describe>},
+    {"watchEnd", safely<watch_end>},
+    {"asyncCallsElsewhere", safely<async_calls_elsewhere>},
     {"allocate", safely<allocate>},
     {"wrapPointer", safely<wrap_pointer>},
     {"bufferInfo", safely<buffer_info>},

@@ -38,6 +38,7 @@ class AsyncTask {
         napi_queue_async_work(env, task->task_) != napi_ok) {
       return nullptr;
     }
+    task->state_->calls.made();
     static_cast<void>(task.release());  // to `complete`
     return promise;
   }
@@ -80,6 +81,7 @@ class AsyncTask {
   /// Cancelled work never ran, and nobody is left to be told.
   static void complete(napi_env env, napi_status outcome, void* data) {
     const std::unique_ptr<AsyncTask> task(static_cast<AsyncTask*>(data));
+    task->state_->calls.settled();
     if (outcome == napi_cancelled) return;
     if (task->status_.ok()) {
       napi_value nothing = nullptr;

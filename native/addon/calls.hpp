@@ -10,6 +10,8 @@ Napi::Value describe(const Napi::CallbackInfo& info);
 // In plain Node-API: a wrapper of so many arguments would cost as much as a small call.
 napi_value run(napi_env env, napi_callback_info info);
 napi_value run_async(napi_env env, napi_callback_info info);
+Napi::Value watch_end(const Napi::CallbackInfo& info);
+Napi::Value async_calls_elsewhere(const Napi::CallbackInfo& info);
 
 Napi::Value allocate(const Napi::CallbackInfo& info);
 Napi::Value wrap_pointer(const Napi::CallbackInfo& info);

@@ -5,19 +5,28 @@
 
 #include <memory>
 
+#include "addon/end_watch.hpp"
 #include "addon/pinned.hpp"
 #include "addon/running_calls.hpp"
 #include "core/status.hpp"
+#include "ops/op_call.hpp"
 #include "ops/registry.hpp"
 
 namespace papo::addon {
 
-struct EnvState {
+struct EnvState final : Caller {
   Registry registry;
   /// Why no op can run (PAPO_CPU_ISA names what is not there), or ok.
   Status startup;
   RunningCalls calls;
+  EndWatch watch;
   PinnedRegions pinned;
+
+  bool gone() const override {
+    if (calls.closing()) return true;
+    watch.knock();
+    return false;
+  }
 };
 
 /// Makes the environment's state and ties it to its life.

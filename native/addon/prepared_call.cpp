@@ -59,7 +59,7 @@ Status prepare(const OpArguments& arguments, const EnvState& state, PreparedCall
   if (prepared.entry == nullptr) {
     return expected(Code::argument, "papo", "the index of an op", described(env, arguments[0]));
   }
-  prepared.call.cancellation.environment = &state.calls.closing();
+  prepared.call.cancellation.caller = &state;
   Status status = read_call(env, state, *prepared.entry->spec, arguments[1], arguments.memory(),
                             prepared.call, prepared.memory, values);
   if (!status.ok() || type_of(env, arguments[2]) == napi_undefined) return status;

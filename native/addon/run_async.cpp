@@ -1,4 +1,6 @@
 // runAsync(op, numbers, stream, cancel, ...memory): the same call on a worker, its memory held until it settles.
+// watchEnd(): the calls of a worker of Node stop when that is terminated.
+// asyncCallsElsewhere(): how many calls the process's other environments have.
 #include <utility>
 
 #include "addon/async_task.hpp"
@@ -27,6 +29,17 @@ napi_value run_async(napi_env env, napi_callback_info info) {
     return status;
   });
   return outcome.ok() ? promise : ended(env, outcome);
+}
+
+Napi::Value watch_end(const Napi::CallbackInfo& info) {
+  const napi_env env = info.Env();
+  const std::shared_ptr<EnvState> state = state_of(env);
+  return Napi::Boolean::New(env, state->watch.start(env, state->calls));
+}
+
+Napi::Value async_calls_elsewhere(const Napi::CallbackInfo& info) {
+  const std::size_t calls = current_state(info.Env()).calls.elsewhere();
+  return Napi::Number::New(info.Env(), static_cast<double>(calls));
 }
 
 }  // namespace papo::addon

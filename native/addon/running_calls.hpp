@@ -26,21 +26,44 @@ class RunningCalls {
     if (--running_ == 0) none_.notify_all();
   }
 
-  /// Stops what runs at its next block of rows, and lets nothing begin any more; that is so when it returns.
+  /// Stops what runs at its next block of rows, and lets nothing begin any more.
+  void stop() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    closing_ = true;
+  }
+  bool closing() const { return closing_.load(std::memory_order_relaxed); }
+
+  /// The same, and waits for what runs.
   void close() {
+    everywhere_ -= unsettled_;
+    unsettled_ = 0;
     std::unique_lock<std::mutex> lock(mutex_);
     closing_ = true;
     none_.wait(lock, [this] { return running_ == 0; });
   }
 
-  /// Asked between blocks of rows.
-  const std::atomic<bool>& closing() const { return closing_; }
+  /// From where a call is made to where its promise settles, which a call at the end of its environment never reaches.
+  void made() {
+    ++unsettled_;
+    ++everywhere_;
+  }
+
+  void settled() {
+    if (unsettled_ == 0) return;
+    --unsettled_;
+    --everywhere_;
+  }
+
+  /// Calls of the process's other environments that have not settled.
+  std::size_t elsewhere() const { return everywhere_ - unsettled_; }
 
  private:
   std::mutex mutex_;
   std::condition_variable none_;
   std::size_t running_ = 0;
   std::atomic<bool> closing_{false};  ///< written with the mutex, read by anybody
+  std::size_t unsettled_ = 0;         ///< for the environment's own thread
+  inline static std::atomic<std::size_t> everywhere_{0};
 };
 
 }  // namespace papo::addon

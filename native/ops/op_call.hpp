@@ -1,7 +1,6 @@
 // One call of an op: its tensors in the order of the spec, its attributes as numbers, and how it may be stopped.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -11,13 +10,23 @@
 
 namespace papo {
 
-/// Asked between blocks of rows: has the caller (or the environment it lives in) given up?
+/// What a call is made for, which may end under it.
+class Caller {
+ public:
+  /// From any thread.
+  virtual bool gone() const = 0;
+
+ protected:
+  ~Caller() = default;
+};
+
+/// Asked between blocks of rows: has the caller given up, or gone?
 struct Cancellation {
   const std::int32_t* flag = nullptr;
-  const std::atomic<bool>* environment = nullptr;
+  const Caller* caller = nullptr;
 
   bool requested() const {
-    if (environment != nullptr && environment->load(std::memory_order_relaxed)) return true;
+    if (caller != nullptr && caller->gone()) return true;
     return flag != nullptr && __atomic_load_n(flag, __ATOMIC_RELAXED) != 0;
   }
 };

@@ -161,6 +161,8 @@ const device = "cuda:0";
 const OTHERS: Readonly<Record<string, () => unknown[]>> = {
   configure: () => [2],
   info: () => [],
+  watchEnd: () => [],
+  asyncCallsElsewhere: () => [],
   allocate: () => [device, 16],
   wrapPointer: () => [device, 4096n, 16, {}],
   bufferInfo: () => [{}],
