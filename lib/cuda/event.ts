@@ -1,6 +1,7 @@
 /** Events: marks in the order in which a device works, with the time at which it passed them. */
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { NativeEvent } from "../addon/binding.js";
+import { endAfterUse, inDeviceTurn } from "../addon/device-turns.js";
 import { binding } from "../addon/load.js";
 import { callNative, callNativeAsync } from "../addon/native-error.js";
 import type { CudaDevice } from "../core/device.js";
@@ -77,7 +78,8 @@ export class Event {
   async synchronizeAsync(): Promise<void> {
     const where = "cuda.Event.synchronizeAsync";
     const native = this.toNative(where);
-    await callNativeAsync(where, () => binding().synchronizeEventAsync(native));
+    const wait = () => binding().synchronizeEventAsync(native);
+    await inDeviceTurn([native], () => callNativeAsync(where, wait));
   }
 
   /**
@@ -101,7 +103,7 @@ export class Event {
   dispose(): void {
     const native = this.#native;
     this.#native = undefined;
-    if (native !== undefined) binding().destroyEvent(native);
+    if (native !== undefined) endAfterUse(native, () => binding().destroyEvent(native));
   }
 
   /** `dispose`, for `using`. */

@@ -1,6 +1,7 @@
 /** Streams: the order in which a device works. */
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { NativeStream } from "../addon/binding.js";
+import { endAfterUse, inDeviceTurn } from "../addon/device-turns.js";
 import { binding } from "../addon/load.js";
 import { callNative, callNativeAsync } from "../addon/native-error.js";
 import { readOptions } from "../core/arguments.js";
@@ -74,14 +75,15 @@ export class Stream {
   async synchronizeAsync(): Promise<void> {
     const where = "cuda.Stream.synchronizeAsync";
     const native = this.toNative(where);
-    await callNativeAsync(where, () => binding().synchronizeAsync(this.device, native));
+    const wait = () => binding().synchronizeAsync(this.device, native);
+    await inDeviceTurn([native], () => callNativeAsync(where, wait));
   }
 
   /** Lets go of the stream; every later use throws ERR_DISPOSED. A foreign one stays its maker's. */
   dispose(): void {
     const native = this.#native;
     this.#native = undefined;
-    if (native !== undefined) binding().destroyStream(native);
+    if (native !== undefined) endAfterUse(native, () => binding().destroyStream(native));
   }
 
   /** `dispose`, for `using`. */
@@ -167,5 +169,5 @@ export function synchronize(device: CudaDevice | "cuda" = "cuda"): void {
 export async function synchronizeAsync(device: CudaDevice | "cuda" = "cuda"): Promise<void> {
   const where = "cuda.synchronizeAsync";
   const name = availableDevice(where, device);
-  await callNativeAsync(where, () => binding().synchronizeAsync(name));
+  await inDeviceTurn([], () => callNativeAsync(where, () => binding().synchronizeAsync(name)));
 }

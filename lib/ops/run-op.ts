@@ -1,4 +1,6 @@
 /** The only caller of native ops: names in camelCase to numbers in the order of the spec, errors back as PapoErrors. */
+
+import { raisedBy } from "../addon/aborts.js";
 import {
   type NativeAttributeSpec,
   type NativeMemory,
@@ -6,15 +8,16 @@ import {
   type NativeTensorSpec,
   NUMBERS_OF_A_TENSOR,
 } from "../addon/binding.js";
+import { inDeviceTurn } from "../addon/device-turns.js";
 import { binding } from "../addon/load.js";
 import { papoErrorOf } from "../addon/native-error.js";
+import { turns } from "../addon/turns.js";
 import type { CudaDevice } from "../core/device.js";
 import { DTYPES } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { placeOf } from "../core/slab.js";
 import { nativeStream } from "../cuda/current.js";
 import { type TensorArgument, tensorArgument } from "../tensor/copy.js";
-import { inTurn, mustWait, raisedBy } from "./turns.js";
 
 type Tensors = Readonly<Record<string, TensorArgument | undefined>>;
 type Attributes = Readonly<Record<string, number | string | boolean | undefined>>;
@@ -107,11 +110,14 @@ async function runPackedAsync(
   call: PackedCall,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  // A device has a line of its own: its streams.
-  if (call.onDevice) return runNowAsync(where, call, signal);
+  let kept = call;
   // Whoever waits keeps its numbers, which the next call overwrites.
-  const kept = mustWait() ? { ...call, numbers: call.numbers.slice() } : call;
-  await inTurn(signal, () => runNowAsync(where, kept, signal));
+  const onWait = () => {
+    kept = { ...call, numbers: call.numbers.slice() };
+  };
+  const run = () => runNowAsync(where, kept, signal);
+  if (call.onDevice) await inDeviceTurn([...call.memory, call.stream], run, { signal, onWait });
+  else await turns.take({ worker: "host", signal, onWait }, run);
 }
 
 async function runNowAsync(

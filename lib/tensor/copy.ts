@@ -1,5 +1,6 @@
 /** Copies of rows between memory of the host and of devices, and zeros in either. */
 import type { NativeArea, NativeMemory } from "../addon/binding.js";
+import { inDeviceTurn } from "../addon/device-turns.js";
 import { binding } from "../addon/load.js";
 import { callNative, callNativeAsync } from "../addon/native-error.js";
 import type { CudaDevice, Device } from "../core/device.js";
@@ -65,7 +66,10 @@ export async function copyRowsAsync(
 ): Promise<void> {
   const [from, to] = tensors();
   const args = argumentsOf(where, from, to, stream);
-  if (args !== undefined) return callNativeAsync(where, () => binding().copyAsync(...args));
+  if (args !== undefined) {
+    const copy = () => callNativeAsync(where, () => binding().copyAsync(...args));
+    return inDeviceTurn([from.data, to.data, args[4]], copy);
+  }
   await inPieces(runsOf(from, to), undefined, (row, begin, length) => {
     const [source, target] = tensors();
     bytesIn(target, row, begin, length).set(bytesIn(source, row, begin, length));

@@ -1,6 +1,7 @@
 /** The memory behind a tensor: the caller's own array on the host, or memory of a device. */
 import { types } from "node:util";
 import type { NativeBuffer } from "../addon/binding.js";
+import { endAfterUse } from "../addon/device-turns.js";
 import { binding } from "../addon/load.js";
 import { callNative } from "../addon/native-error.js";
 import type { CudaDevice, Device } from "../core/device.js";
@@ -168,7 +169,7 @@ export class DeviceStorage {
     if (!this.#isOwner || memory?.buffer === undefined) return;
     const { buffer } = memory;
     memory.buffer = undefined;
-    binding().free(buffer);
+    endAfterUse(buffer, () => binding().free(buffer));
   }
 }
 

@@ -5,7 +5,7 @@ import { runCode } from "./child.js";
 test("process.exit in the middle of calls, most of which wait, ends the process with its code", async (t) => {
   // Node waits for what runs, so that is told of the end.
   const { code, stdout, stderr } = await runCode(`
-    const { raisedBy } = await import(${JSON.stringify(new URL("../../lib/ops/turns.ts", import.meta.url))});
+    const { raisedBy } = await import(${JSON.stringify(new URL("../../lib/addon/aborts.ts", import.meta.url))});
     endless();
     const { flag } = raisedBy(undefined);
     process.once("exit", () => console.log(flag[0]));
@@ -29,6 +29,23 @@ test("and process.exit in a worker, and the end of the process that has the work
     console.log(await new Promise((resolve) => leaving.once("exit", resolve)));
     newWorker({ seed: 2 }).once("message", () => process.exit(5));`);
   t.deepEqual([code, stdout], [5, "4\n"]);
+});
+
+test("a worker that is terminated does not go on with its call", async (t) => {
+  // Node waits for it: while eight times as much as one of ours goes on, several of ours end.
+  const { code, stdout, stderr } = await runCode(`
+    const { Worker } = await import("node:worker_threads");
+    const file = ${JSON.stringify(new URL("long-worker.ts", import.meta.url).href)};
+    const { long } = await import(file);
+    const { startThread } = await import(${JSON.stringify(new URL("worker-thread.ts", import.meta.url))});
+    const worker = startThread(file, {});
+    await new Promise((resolve) => worker.once("message", resolve));
+    let isThere = true;
+    const ended = worker.terminate().then(() => { isThere = false; });
+    let calls = 0;
+    for (; isThere; calls++) await long(1);
+    console.log(calls < 4 ? "soon" : calls);`);
+  t.deepEqual([code, stdout, stderr], [0, "soon\n", ""]);
 });
 
 test("a signal ends a process whatever runs", async (t) => {

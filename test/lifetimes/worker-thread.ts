@@ -1,4 +1,4 @@
-/** Threads that run `worker.ts`. */
+/** Threads that run `worker.ts`, or another file of TypeScript. */
 import { Worker } from "node:worker_threads";
 
 export interface WorkerData {
@@ -18,7 +18,11 @@ const CODE = `
   });`;
 
 export function newWorker(data: WorkerData, env: Record<string, string> = {}): Worker {
-  const url = new URL("worker.ts", import.meta.url).href;
+  return startThread(new URL("worker.ts", import.meta.url).href, data, env);
+}
+
+/** A thread that runs a TypeScript file. */
+export function startThread(url: string, data: object, env: Record<string, string> = {}): Worker {
   return new Worker(CODE, {
     eval: true,
     execArgv: [],

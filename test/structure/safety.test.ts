@@ -38,7 +38,7 @@ const NAMES: Readonly<Record<string, string>> = {
   // sharp, which may be missing.
   "masking/image-file": "import()",
   // UV_THREADPOOL_SIZE.
-  "ops/turns": "process.env",
+  "addon/turns": "process.env",
   // Function.prototype's way of instanceof.
   "tensor/tensor": "Function",
 };
