@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -44,7 +45,7 @@ class Pool {
 
   std::size_t configure(std::size_t threads) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (threads_ == 0) threads_ = std::max<std::size_t>(1, threads);
+    if (threads_ == 0) threads_ = wanted_ = std::max<std::size_t>(1, threads);
     return threads_;
   }
 
@@ -57,8 +58,8 @@ class Pool {
   Status run(Job& job) {
     threads();
     std::unique_lock<std::mutex> lock(mutex_);
-    if (threads_ > 1) {
-      start_workers();
+    if (wanted_ > 1) {
+      if (workers_ + 1 < wanted_) start_workers();
       append(job);
       for (std::size_t i = std::min(job.blocks - 1, workers_); i > 0; --i) work_.notify_one();
     }
@@ -74,6 +75,8 @@ class Pool {
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   void append(Job& job) {
     Job** place = &first_;
     while (*place != nullptr) place = &(*place)->after;
@@ -89,16 +92,14 @@ class Pool {
   }
 
   void start_workers() {
-    while (workers_ + 1 < threads_) {
-      try {
-        std::thread([this] { serve(); }).detach();
-      } catch (const std::exception&) {
-        // The system gives no more threads, or no memory for one: the ones there are do the work.
-        threads_ = workers_ + 1;
-        return;
-      }
-      ++workers_;
+    if (Clock::now() < next_start_) return;
+    try {
+      for (; workers_ + 1 < wanted_; ++workers_) std::thread([this] { serve(); }).detach();
+    } catch (const std::exception&) {
+      // The system gives no more threads, or no memory for one: the ones there are do the work, until it does.
+      next_start_ = Clock::now() + std::chrono::milliseconds(100);
     }
+    threads_ = workers_ + 1;
   }
 
   /// Workers fill the pool up to its size: where callers work already, more threads would only take turns with them.
@@ -146,7 +147,9 @@ class Pool {
   std::condition_variable done_;
   Job* first_ =
       nullptr;  ///< jobs in the order of their coming; a list of the callers' own needs no memory
-  std::atomic<std::size_t> threads_{0};  ///< written with the mutex, read by anybody
+  std::atomic<std::size_t> threads_{0};  ///< in force; written with the mutex, read by anybody
+  std::size_t wanted_ = 0;
+  Clock::time_point next_start_{};
   std::size_t workers_ = 0;
   std::size_t active_ = 0;  ///< threads between blocks of a job or in one
 };
