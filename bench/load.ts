@@ -1,21 +1,21 @@
 /** `npm run bench:load`: many async calls at once, from one thread and from several; throughput, delays, fairness, memory. */
-import { readFile } from "node:fs/promises";
-import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { build } from "./build.js";
+import { watched } from "./watched.js";
 
 build(["build:lib"]);
 const { papo } = await import("./contenders/built.js");
-type Batch = Parameters<typeof ppo.evaluateAsync>[0];
+type Batch = ReturnType<typeof batchOf>;
 
 const ppo = papo.objective("papo-g-7b-no-ref", { form: "corrected" }).build();
 const WINDOW_MS = 3000;
-const RESOLUTION_MS = 1;
 
 /** Forward passes, so that what is measured is not the page faults of fresh gradients. */
 const OPTIONS = { gradients: false } as const;
 
-function batchOf(rows: number, vocab: number): Batch {
+function batchOf(rows: number, vocab: number) {
   const matrix = (by: number) =>
     papo.tensor(
       Float32Array.from({ length: rows * vocab }, (_, i) => 3 * Math.sin(by * i)),
@@ -31,43 +31,6 @@ function batchOf(rows: number, vocab: number): Batch {
   };
 }
 
-/** What the event loop and the file system notice of `work`. */
-async function watched<T>(work: () => Promise<T>) {
-  const delay: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  const files: number[] = [];
-  let isOver = false;
-  let peak = 0;
-  const before = process.memoryUsage.rss();
-  const reading = (async () => {
-    while (!isOver) {
-      const begun = performance.now();
-      await readFile(new URL(import.meta.url));
-      files.push(performance.now() - begun);
-      peak = Math.max(peak, process.memoryUsage.rss() - before);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  })();
-  // The first turns are the caller's own: making the calls.
-  const begun = performance.now();
-  const running = work();
-  const making = performance.now() - begun;
-  delay.enable();
-  const result = await running;
-  delay.disable();
-  isOver = true;
-  await reading;
-  const late = (ns: number) => Math.max(0, ns / 1e6 - RESOLUTION_MS);
-  files.sort((a, b) => a - b);
-  return {
-    result,
-    making,
-    late99: late(delay.percentile(99)),
-    lateMost: late(delay.max),
-    file: files[files.length >> 1] ?? Number.NaN,
-    peak: peak / 2 ** 20,
-  };
-}
-
 const HEADS = ["calls/s", "making ms", "late p99", "late max", "file ms", "MiB above"];
 
 function row(title: string, ...numbers: readonly number[]): void {
@@ -75,15 +38,33 @@ function row(title: string, ...numbers: readonly number[]): void {
   console.log(`${title.padEnd(42)}${shown}`);
 }
 
+/** What an idle loop notices on this machine at the time, with which the rows around it are to be compared. */
+async function control(title: string): Promise<void> {
+  const idle = await watched(() => new Promise((resolve) => setTimeout(resolve, WINDOW_MS)));
+  row(title, 0, 0, idle.late99, idle.lateMost, idle.file, idle.peak);
+}
+
+/** What it notices of as many threads as the pool has that only count: the share of the scheduler alone. */
+async function spinning(): Promise<void> {
+  const { threads } = papo.info();
+  const spin = `require("node:worker_threads").parentPort.postMessage(""); for (;;);`;
+  const workers = Array.from({ length: threads }, () => new Worker(spin, { eval: true }));
+  await Promise.all(workers.map((each) => new Promise((resolve) => each.once("message", resolve))));
+  await control(`${threads} threads that count, no call`);
+  await Promise.all(workers.map((each) => each.terminate()));
+}
+
+type Call = () => Promise<unknown>;
+
 /** Calls for a while, so many at once, or that many in all. */
-async function measure(title: string, batch: Batch, atOnce: number, total?: number): Promise<void> {
+async function measure(title: string, call: Call, atOnce: number, total?: number): Promise<void> {
   let done = 0;
   const begun = performance.now();
   const goesOn = () =>
     total === undefined ? performance.now() - begun < WINDOW_MS : done + atOnce <= total;
   const caller = async () => {
     do {
-      await ppo.evaluateAsync(batch, OPTIONS);
+      await call();
       done++;
     } while (goesOn());
   };
@@ -162,20 +143,73 @@ async function fairness(shape: readonly [number, number], count: number): Promis
 
 const LARGE = [64, 32_000] as const;
 const SMALL = [8, 4096] as const;
-const [large, small] = [batchOf(...LARGE), batchOf(...SMALL)];
-const nothing = await watched(() => new Promise((resolve) => setTimeout(resolve, WINDOW_MS)));
-console.log(`${"".padEnd(42)}${HEADS.map((head) => head.padStart(10)).join("")}`);
-row("nothing", 0, 0, nothing.late99, nothing.lateMost, nothing.file, nothing.peak);
-for (const [shape, batch] of [
-  [LARGE, large],
-  [SMALL, small],
-] as const) {
-  const size = `[${shape}]`;
-  inTheWay(`${size} evaluate`, batch);
-  for (const atOnce of [1, 2, 8, 100]) {
-    await measure(`${size} evaluateAsync, ${atOnce} at once`, batch, atOnce);
-  }
+const LONG = [16_384, 64] as const;
+
+/** Calls that have something to write, or much to check, on the loop's own thread. */
+async function others(): Promise<void> {
+  const { logits, maskedLogits, tokenIds } = large;
+  const memory = () => ({
+    gradLogits: papo.zeros(logits.shape),
+    gradMaskedLogits: papo.zeros(logits.shape),
+  });
+  const [kept, zeroed] = [memory(), memory()];
+  const constant = papo.objective("papo-g-7b-no-ref").build();
+  const ofFirst = papo.gradAsync(
+    async (a: typeof logits, _b: typeof logits) =>
+      papo.reduceTokens((await papo.tokenStatsAsync({ logits: a, tokenIds })).entropy),
+    { out: Object.values(zeroed) },
+  );
+  const calls: Readonly<Record<string, Call>> = {
+    "gradients in fresh memory": () => ppo.evaluateAsync(large),
+    "gradients in memory that is kept": () => ppo.evaluateAsync(large, kept),
+    "zeros for a constant branch": () => constant.evaluateAsync(large, kept),
+    "gradAsync, zeros for an argument": () => ofFirst(logits, maskedLogits),
+  };
+  for (const [title, call] of Object.entries(calls)) await measure(`[${LARGE}] ${title}`, call, 1);
+  const long = batchOf(...LONG);
+  await measure(`[${LONG}] many tokens`, () => ppo.evaluateAsync(long), 1);
 }
-await measure(`[${SMALL}] evaluateAsync, 10000 at once`, small, 10_000, 10_000);
-await abortAll(small, 10_000);
-for (const count of [2, 4]) await fairness(LARGE, count);
+/** The same calls where the pool has a thread less than it would take, and the loop a processor for itself. */
+async function oneThreadLess(): Promise<void> {
+  const threads = papo.info().threads - 1;
+  if (threads < 1) return;
+  const size = String(Math.min(4, 2 * threads));
+  const env = { ...process.env, PAPO_NUM_THREADS: String(threads), UV_THREADPOOL_SIZE: size };
+  const args = [...process.execArgv, fileURLToPath(import.meta.url), ONE_LESS];
+  execFileSync(process.execPath, args, { env, stdio: "inherit" });
+}
+
+const ONE_LESS = "--one-thread-less";
+const large = batchOf(...LARGE);
+const forward = (batch: Batch) => () => ppo.evaluateAsync(batch, OPTIONS);
+
+async function everything(): Promise<void> {
+  const small = batchOf(...SMALL);
+  console.log(`${"".padEnd(42)}${HEADS.map((head) => head.padStart(10)).join("")}`);
+  await control("nothing");
+  await spinning();
+  for (const [shape, batch] of [
+    [LARGE, large],
+    [SMALL, small],
+  ] as const) {
+    const size = `[${shape}]`;
+    inTheWay(`${size} evaluate`, batch);
+    for (const atOnce of [1, 2, 8, 100]) {
+      await measure(`${size} evaluateAsync, ${atOnce} at once`, forward(batch), atOnce);
+    }
+    await control("nothing");
+  }
+  await others();
+  await control("nothing");
+  await oneThreadLess();
+  await measure(`[${SMALL}] evaluateAsync, 10000 at once`, forward(small), 10_000, 10_000);
+  await abortAll(small, 10_000);
+  for (const count of [2, 4]) await fairness(LARGE, count);
+  await control("nothing");
+}
+
+if (process.argv.includes(ONE_LESS)) {
+  await measure(`[${LARGE}] a thread less, 8 at once`, forward(large), 8);
+} else {
+  await everything();
+}
