@@ -11,6 +11,7 @@ import {
   selectiveLogSoftmax,
   type Tensor,
   valueAndGrad,
+  zeros,
 } from "../../lib/index.js";
 import {
   difference,
@@ -278,6 +279,7 @@ for (const backend of ["cpu", "wasm"]) {
     const [logits, maskedLogits] = both();
     const ints = tf.tensor2d([1, 2], [1, 2], "int32");
     const flat = tf.tensor1d(LOGITS.slice());
+    const deep = tf.zeros([1, 1, 1, 1]);
     const gone = tf.tensor2d([1, 2], [1, 2]);
     gone.dispose();
     const cases: [Record<string, unknown>, string, RegExp][] = [
@@ -289,6 +291,11 @@ for (const backend of ["cpu", "wasm"]) {
       ],
       [{ logits: gone }, "ERR_DISPOSED", /logits to be a tf.Tensor, received a disposed one/],
       [{ logits: LOGITS }, "ERR_ARGUMENT", /logits to be a tf.Tensor, received Float32Array/],
+      [
+        { logProbs: deep },
+        "ERR_SHAPE",
+        /logProbs \[rows\] or \[sequences, tokens\], received \[1, 1, 1, 1\]/,
+      ],
       [{ logits, maskedLogits: ints }, "ERR_DTYPE", /maskedLogits to hold float32/],
       [{ logits, maskedLogits: MASKED_LOGITS }, "ERR_ARGUMENT", /maskedLogits to be a tf.Tensor/],
       [{ logits }, "ERR_ARGUMENT", /maskedLogits/],
@@ -322,6 +329,11 @@ for (const backend of ["cpu", "wasm"]) {
     const odd = { loss: 1, gradients: [new Float32Array(LOGITS.length)] };
     const f = (x: tf.Tensor) => tfjsLoss(tf, [x], (() => odd) as never);
     t.throws(() => tf.grad(f as never)(logits), { message: /gradients\[0\] to be a Tensor/ });
+    const halves = () => ({ loss: 1, gradients: [zeros([...SHAPE], { dtype: "float16" })] });
+    t.throws(() => tf.grad(((x: tf.Tensor) => tfjsLoss(tf, [x], halves)) as never)(logits), {
+      code: "ERR_DTYPE",
+      message: /gradients\[0\] to hold float32 or float64 without gaps, received float16/,
+    });
     await t.throwsAsync(papo.variableGrads((() => logits) as never, TOKEN_BATCH), {
       code: "ERR_ARGUMENT",
     });
@@ -330,12 +342,17 @@ for (const backend of ["cpu", "wasm"]) {
     dead.dispose();
     const refused = papo.variableGrads(() => ({ logits }), { ...TOKEN_BATCH, refLogProbs: dead });
     await t.throwsAsync(refused, { code: "ERR_DISPOSED" });
+    const forward = () => ({ logits, maskedLogits });
+    await t.throwsAsync(papo.variableGrads(forward, TOKEN_BATCH, { variables: {} } as never), {
+      code: "ERR_ARGUMENT",
+      message: /variables to be an array/,
+    });
     const aborted = AbortSignal.abort(new Error("enough"));
     await t.throwsAsync(
       papo.evaluateAsync({ logits, maskedLogits, ...TOKEN_BATCH }, { signal: aborted }),
       { message: "enough" },
     );
-    tf.dispose([logits, maskedLogits, ints, flat]);
+    tf.dispose([logits, maskedLogits, ints, flat, deep]);
   });
 
   serial("several losses on one tape, and tapes in tapes, have their gradients", (t) => {

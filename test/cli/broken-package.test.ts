@@ -1,15 +1,26 @@
 /** The command in a package whose addon is broken: it still says what is wrong, and how to mend it. */
-import { execFile } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import test from "ava";
 import { PLATFORM } from "../../lib/addon/candidates.js";
 import { version } from "../../lib/index.js";
 import { copied, write } from "../addon/broken-addons.js";
 import { goldenPath } from "../support/golden.js";
+import { fakeTools, GOOD } from "./fake-tools.js";
 import type { Ran } from "./papo.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -86,6 +97,59 @@ test("the other commands work without an addon, or say what is wrong in one erro
   t.regex(built.stderr, /^papo build: \S+ has no CMakeLists\.txt, .*: install papo again\n$/);
   t.is(loss.code, 4);
   t.true(loss.stderr.includes(`\n  ${local(root)}: damaged file: it is empty\n`), loss.stderr);
+});
+
+/** Such a package with the sources of an addon that is broken, and tools that only pretend to build it. */
+function toBuild(name: string, build?: string) {
+  const root = aPackage(name);
+  write(local(root), "");
+  for (const file of ["CMakeLists.txt", "native/addon/addon.cpp", "third-party/node-api/napi.h"]) {
+    write(join(root, file), "");
+  }
+  return { root, ...fakeTools(join(folder, `${name}-tools`), GOOD, build) };
+}
+/** The tools are shell scripts. */
+const withTools = process.platform === "win32" ? test.skip : test;
+const BUILD = ["lib/cli/main.ts", "build", "--no-cuda", "--jobs", "2"];
+
+withTools("build mends it, and says where the addon is", async (t) => {
+  const { root, env, calls } = toBuild("mended");
+  const built = await node(root, BUILD, env);
+  t.is(built.code, 0, built.stderr);
+  t.regex(built.stdout, /^addon {2}\S+build\/Release\/papo\.node\n +\S+, .+\ntook {3}\d+ s\n$/);
+  t.regex(calls()[1] ?? "", / --parallel 2$/);
+  const named = { ...env, PAPO_ADDON_PATH: "/another.node" };
+  const { stdout, stderr } = await node(root, [...BUILD, "--json"], named);
+  t.like(JSON.parse(stdout), { path: local(root), version });
+  t.regex(stderr, /warning: PAPO_ADDON_PATH is set: papo loads \/another\.node, not this build\n$/);
+});
+
+withTools("Ctrl-C ends a build with 130 and one sentence", async (t) => {
+  const { root, env, log } = toBuild("interrupted", "exec /bin/sleep 60");
+  const options = { cwd: root, env: { ...process.env, ...env } };
+  const running = spawn(process.execPath, ["--import=tsx", ...BUILD], options);
+  let said = "";
+  running.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+  });
+  const isCompiling = () => existsSync(log) && readFileSync(log, "utf8").includes("--build");
+  while (!isCompiling()) await setTimeout(10);
+  running.kill("SIGINT");
+  t.deepEqual(await once(running, "close"), [130, null]);
+  t.true(said.endsWith("papo build: interrupted; nothing was written\n"), said);
+});
+
+test("a reader that has gone away is no error", async (t) => {
+  const root = aPackage("piped");
+  const args = ["--import=tsx", "lib/cli/main.ts", "--help"];
+  const running = spawn(process.execPath, args, { cwd: root });
+  running.stdout.destroy();
+  let said = "";
+  running.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+  });
+  t.deepEqual(await once(running, "close"), [0, null]);
+  t.is(said, "");
 });
 
 test("importing the package needs no addon; the first call says why there is none", async (t) => {

@@ -78,6 +78,7 @@ test("flags reach CMake", async (t) => {
 
 const failures: Record<string, readonly [build: string, sentence: RegExp]> = {
   "does not compile": ["exit 7", /^\[build\] cmake --build ended with 7; its output is above$/],
+  "is killed": ["kill -9 $$", /^\[build\] cmake --build ended with SIGKILL; its output is above$/],
   "ends without an addon": [":", /^\[build\] the build ended without an addon/],
   "makes something else": [
     'echo nothing > "$out"',
@@ -97,6 +98,16 @@ for (const [title, [commands, sentence]] of Object.entries(failures)) {
     t.deepEqual(namesIn(join(root, "build")), ["Release"]);
   });
 }
+
+test("what cannot be replaced stays, and the error names it", async (t) => {
+  const root = sources(join(folder(t), "papo"), VERSION);
+  const kept = write(join(root, LOCAL, "a file"), "in a folder of that name");
+  const { error } = await build(root, fakeTools(folder(t), GOOD).env);
+  t.is((error as PapoError).code, "ERR_FILE");
+  t.regex(error?.message ?? "", /^\[build\] expected \S+papo\.node to be replaceable .* EISDIR/);
+  t.true(existsSync(kept));
+  t.deepEqual(namesIn(join(root, "build")), ["Release"]);
+});
 
 test("an addon of another version is not put in place", async (t) => {
   const root = sources(join(folder(t), "papo"), "7.6.5");
@@ -208,8 +219,11 @@ test("an nvcc that is not there, or does not run, is missing where CUDA is asked
   t.regex(none ?? "", /^nvcc 12\.8 or later, and there is none: the CUDA toolkit/);
 });
 
-test("where CUDA is not asked for, a build without it says why", (t) => {
+test("where CUDA is not asked for, a build without it says why", async (t) => {
   const { env } = fakeTools(folder(t), GOOD);
+  const root = sources(join(folder(t), "papo"), VERSION);
+  const { stderr } = await build(root, { ...env, CUDACXX: "/no/nvcc" }, { cuda: undefined });
+  t.regex(stderr, /^note: built without CUDA, which needs nvcc 12\.8 or later, and \/no\/nvcc /);
   t.like(findTools({ ...env, CUDACXX: "/no/nvcc" }, undefined, "debian"), {
     cuda: "OFF",
     note: "built without CUDA, which needs nvcc 12.8 or later, and /no/nvcc does not run",
@@ -225,6 +239,20 @@ test("a CXX that does not run is said to be the reason; one with arguments is ru
     `a C++ compiler, ${COMPILER}, CXX says no-such-c++, which does not run: dnf install gcc-c++ make`,
   );
   t.like(findTools({ ...env, CXX: "ccache g++ -m64" }, false, "fedora"), { cmake: "cmake" });
+});
+
+test("a compiler that counts its versions in another way is CMake's to judge", (t) => {
+  for (const said of ["Apple clang version 3.0", "a compiler of no version"]) {
+    const { env } = fakeTools(folder(t), { ...GOOD, "c++": said });
+    t.like(findTools(env, false, "debian"), { cmake: "cmake" });
+  }
+});
+
+test("nvcc is also looked for where CUDA_PATH points", (t) => {
+  const { env } = fakeTools(folder(t), GOOD);
+  const toolkit = fakeTools(folder(t), { nvcc: NVCC }).env.PATH as string;
+  const found = findTools({ ...env, CUDA_PATH: join(toolkit, "..") }, true, "debian");
+  t.like(found, { cuda: "ON", nvcc: join(toolkit, "nvcc") });
 });
 
 test("every system has its own commands, and an unknown one all of them", (t) => {

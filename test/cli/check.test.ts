@@ -173,6 +173,9 @@ test("an unknown quantity fails the check and is named", async (t) => {
   t.is(code, 1);
   t.regex(stdout, /los +FAILS {2}unknown quantity/);
   t.regex(stdout, /0 of 1 files hold, 17 of 18 quantities/);
+  const { json } = await papoJson(["check", path]);
+  const [los] = json.files[0].quantities.filter(({ name }: { name: string }) => name === "los");
+  t.deepEqual(los, { name: "los", holds: false, reason: "unknown quantity" });
 });
 
 test("a quantity without its input fails the check", async (t) => {
@@ -246,6 +249,31 @@ test("a file that cannot be checked does not keep the others from it", async (t)
   const { json } = await papoJson(["check", ODD, "/does/not/exist"]);
   t.is(json.files[1].error.code, "ERR_FILE");
   t.false(json.holds);
+});
+
+test("a usage error ends the check of all files", async (t) => {
+  const schedule = 'refKlCoef={"kind":"cosine","from":0,"to":1,"steps":9}';
+  const { code, stdout, stderr } = await papo(["check", TINY, ODD, "--set", schedule]);
+  t.is(code, 2);
+  t.is(stdout, "");
+  t.regex(
+    stderr,
+    /^papo check: \S+exact\.safetensors: refKlCoef is a schedule: say with --step .+\n$/,
+  );
+});
+
+test("a file without an objective is checked with the defaults, and a note says so", async (t) => {
+  const path = await rewrite(TINY, join(folder(t), "plain.safetensors"), {}, {});
+  const { stderr } = await papo(["check", path]);
+  t.regex(stderr, /^note: \S+plain\.safetensors: the file has no objective and no preset is given/);
+});
+
+test("a quantity of no counted token is said to be one, beside others that hold", async (t) => {
+  const path = await rewrite(TINY, join(folder(t), "nobody.safetensors"), {
+    response_mask: { dtype: "U8", shape: [2, 3], data: new Uint8Array(6) },
+  });
+  const { stdout } = await papo(["check", path]);
+  t.regex(stdout, /tokens\.kl +no counted token/);
 });
 
 test("another objective than the file's does not hold", async (t) => {

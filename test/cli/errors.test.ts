@@ -2,6 +2,7 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
+import { run } from "../../lib/cli/run.js";
 import { goldenPath } from "../support/golden.js";
 import { BatchBytes, type Changes, folder, papo, papoJson, rewrite } from "./papo.js";
 
@@ -51,6 +52,12 @@ const usage: Record<string, readonly [readonly string[], RegExp]> = {
     /^refKlCoef is a schedule: say with --step how many updates were made$/,
   ],
   "blocks of no rows": [["loss", BATCH, "--block-rows", "0"], /argument '0' is invalid/],
+  "a step that is no number": [["loss", BATCH, "--step", "last"], /argument 'last' is invalid/],
+  "a scale that is nothing": [["loss", BATCH, "--grad-scale", " "], /argument ' ' is invalid/],
+  "a key that is set to nothing": [
+    ["loss", BATCH, "--set", "clipLow="],
+    /^--set clipLow=: expected clipLow .*, received ""$/,
+  ],
   "a scale that is no number": [
     ["loss", BATCH, "--grad-scale", "big"],
     /argument 'big' is invalid/,
@@ -79,6 +86,25 @@ for (const [title, [args, sentence]] of Object.entries(usage)) {
     t.like(json.error, { code: "ERR_USAGE", exitCode: 2 });
   });
 }
+
+test("what papo did not foresee is said to be its own error", async (t) => {
+  let said = "";
+  const stdout = {
+    write: () => {
+      throw new TypeError("a stream of somebody's own");
+    },
+  };
+  const stderr = {
+    write: (text: string) => {
+      said += text;
+    },
+  };
+  t.is(await run(["info"], { stdout, stderr, env: {} }), 70);
+  t.is(
+    said,
+    "papo info: internal error, please report it: TypeError: a stream of somebody's own\n",
+  );
+});
 
 test("papo alone prints its help on stderr", async (t) => {
   const { code, stdout, stderr } = await papo([]);

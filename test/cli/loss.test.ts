@@ -241,6 +241,20 @@ test("a batch without old log-probs is on policy", async (t) => {
   t.true(json.tokens.ratio.every((ratio: number) => ratio === 1 || ratio === 0));
 });
 
+test("a term without its input says so in its line", async (t) => {
+  const path = join(folder(t), "no-reference.safetensors");
+  const bare = await rewrite(ODD, path, { ref_log_probs: undefined });
+  const { code, stdout } = await papo(["loss", bare, "--set", "refKlCoef=0"]);
+  t.is(code, 0);
+  t.regex(stdout, /\nrefKl .* no input\n/);
+});
+
+test("the step is in the result's metadata", async (t) => {
+  const out = join(folder(t), "result.safetensors");
+  t.is((await papo(["loss", TINY, "--step", "12", "--out", out])).code, 0);
+  t.is((await readAll(out)).metadata.get("step"), "12");
+});
+
 test("a batch without rows has loss 0 and an empty gradient", async (t) => {
   const path = folder(t);
   const none = { dtype: "F32", shape: [0, 7], data: new Float32Array(0) };

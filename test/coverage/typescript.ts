@@ -1,5 +1,5 @@
 /** The tests of JavaScript under V8's counts: lib/ as it stands in its files, everything else through tsx. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { filesBelow, ROOT, read } from "../structure/files.js";
@@ -17,6 +17,8 @@ export function forgetReports(): void {
 /** Writes what test/coverage/blanked.mjs loads. */
 export function prepare(): void {
   mkdirSync(REPORTS, { recursive: true });
+  // Some tests start processes of another user.
+  chmodSync(REPORTS, 0o1777);
   rmSync(BLANKED, { recursive: true, force: true });
   for (const file of filesBelow("lib").filter((path) => path.endsWith(".ts"))) {
     mkdirSync(dirname(`${BLANKED}${file}`), { recursive: true });
