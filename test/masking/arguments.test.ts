@@ -26,6 +26,11 @@ const SIZE = { width: 28, height: 28 };
 const image = () => picture(28, 28);
 const mask = () => drawPatchMask(SIZE, KEY);
 
+const PATCH_ROWS = { data: new Float32Array(8), layout: "patch-rows", channels: 1, patchSize: 2 };
+/** Edges around every pixel of an image of 4097 × 4097. */
+const EDGES = Int32Array.from({ length: 4098 }, (_, i) => i);
+const FINE = { width: 4097, height: 4097, columnEdges: EDGES, rowEdges: EDGES };
+
 const SENTENCES: readonly (readonly [act: () => unknown, message: string])[] = [
   [() => call(maskImage), "[maskImage] expected options to be an object, received undefined"],
   [
@@ -113,6 +118,22 @@ const SENTENCES: readonly (readonly [act: () => unknown, message: string])[] = [
     "[maskImage] expected offset[0] to be an integer in 0…13, received 14",
   ],
   [
+    () => call(maskImage, image(), { ...KEY, offset: [0, "7"] }),
+    '[maskImage] expected offset[1] to be an integer in 0…13, received "7"',
+  ],
+  [
+    () => call(drawPatchMask, { width: 8192, height: 4096 }, { ...KEY, patchSize: 1 }),
+    "[drawPatchMask] expected at most 16777216 patches, received 8192 × 4096",
+  ],
+  [
+    () => call(maskImage, image(), { ...KEY, patchSize: [14, 10], alignedTo: 14 }),
+    "[maskImage] expected rows of patches to lie on multiples of 14 pixels, received one that ends at 10",
+  ],
+  [
+    () => call(maskImage, { ...image(), rowPitch: "84" }, KEY),
+    '[maskImage] expected image.rowPitch to be an integer from 84 up, received "84"',
+  ],
+  [
     () => call(maskImage, image(), { ...KEY, patchSize: 29, border: "exclude" }),
     "[maskImage] expected the image to hold a whole patch, or the border to be included, received 28 × 28 pixels",
   ],
@@ -185,6 +206,18 @@ const SENTENCES: readonly (readonly [act: () => unknown, message: string])[] = [
     "[maskBatch] expected batch.count to be 1 or more, received 0",
   ],
   [
+    () => call(maskBatch, { ...image(), count: 2, imagePitch: 2351 }, { seed: 1, step: 1 }),
+    "[maskBatch] expected imagePitch from 2352 up, received 2351",
+  ],
+  [
+    () => call(maskBatch, { ...PATCH_ROWS, gridThw: [] }, { seed: 1, step: 1 }),
+    "[maskBatch] expected batch.gridThw to be an array of [frames, rows, columns], received an array of 0",
+  ],
+  [
+    () => call(resizePatchMask, { ...mask(), ...FINE }, { width: 28, height: 28 }),
+    "[resizePatchMask] expected at most 16777216 patches, received 16785409",
+  ],
+  [
     () => call(applyPatchMask, image(), { ...mask(), rowEdges: Int32Array.of(0, 14, 29) }),
     "[applyPatchMask] expected mask.rowEdges[2] to be in 14…28, received 29",
   ],
@@ -207,6 +240,15 @@ const SENTENCES: readonly (readonly [act: () => unknown, message: string])[] = [
   [
     () => call(attentionSaliency, { layers: [new Float32Array(9).fill(Number.NaN)], tokens: 3 }),
     "[attentionSaliency] expected layers[0][4] to be a finite number, received NaN",
+  ],
+  [
+    () => call(attentionSaliency, { layers: [[1, 1, 1, 1, "1", 1, 1, 1, 1]], tokens: 3 }),
+    '[attentionSaliency] expected layers[0][4] to be a finite number, received "1"',
+  ],
+  [
+    () =>
+      call(maskImage, image(), { ...KEY, strategy: "saliency", saliency: [1, Number.NaN, 1, 1] }),
+    "[maskImage] expected saliency[1] to be a number, received NaN",
   ],
   [
     () => call(attentionSaliency, { layers: [[1]], tokens: 1 }),

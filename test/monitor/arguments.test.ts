@@ -81,6 +81,11 @@ const REFUSED: readonly [call: () => unknown, code: PapoErrorCode, message: stri
     "[CollapseMonitor.update] expected metrics[1].tokens, the weight of this part, received none",
   ],
   [
+    () => update({ metrics: new Array(65537) }),
+    "ERR_ARGUMENT",
+    "[CollapseMonitor.update] expected metrics of up to 65536 micro-batches, received an array of 65537",
+  ],
+  [
     () => update({ metrics: { tokens: -1 } }),
     "ERR_RANGE",
     "[CollapseMonitor.update] expected metrics.tokens to be a number from 0 up, received -1",

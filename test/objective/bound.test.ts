@@ -262,7 +262,7 @@ test("the mask's rows that do not count are cleared when it changes, whatever gr
   );
 });
 
-test("a constant masked branch fills given memory with zeros at every run", (t) => {
+test("a constant masked branch fills given memory with zeros at every run", async (t) => {
   const gradMaskedLogits = memory();
   const step = CONSTANT.bind(logitsBatch(BATCH), { gradMaskedLogits });
   t.is(step.gradMaskedLogits, undefined);
@@ -271,6 +271,27 @@ test("a constant masked branch fills given memory with zeros at every run", (t) 
     step.run();
     t.true(gradMaskedLogits.data.every((value) => value === 0));
   }
+  gradMaskedLogits.data.fill(Number.NaN);
+  await step.runAsync();
+  t.true(gradMaskedLogits.data.every((value) => value === 0));
+});
+
+test("accuracies that change move the perception KL's weights, and are needed for them", (t) => {
+  const spec = { ...DIFFERENTIABLE.spec, perceptionWeighting: "correct-only" } as const;
+  const loss = new Objective(spec);
+  const accuracies = Float64Array.from({ length: BATCH.sequences }, (_, i) => i % 2);
+  const batch = { ...ownBatch(), accuracies };
+  const step = loss.bind(batch);
+  const before = step.run();
+  t.is(before, loss.evaluate(batch).loss);
+  t.is(step.run(), before);
+  accuracies.fill(1);
+  t.is(step.run(), DIFFERENTIABLE.evaluate(ownBatch()).loss);
+  t.not(step.run(), before);
+  t.throws(() => loss.bind(ownBatch()), {
+    code: "ERR_ARGUMENT",
+    message: /accuracies, since perceptionWeighting is "correct-only"/,
+  });
 });
 
 test("in place a run consumes the logits, and the next takes what was filled in since", (t) => {
@@ -458,6 +479,8 @@ test("what cannot be bound is refused with the reason, before any memory is writ
     "ERR_ARGUMENT",
     /both/,
   );
+  const { refLogProbs: __, ...three } = { ...batch, refLogits: batch.logits };
+  refused(() => CONSTANT.bind(three), "ERR_UNSUPPORTED", /at most two logits, received refLogits/);
   const { maskedLogits: _, ...alone } = batch;
   refused(() => CONSTANT.bind(alone), "ERR_ARGUMENT", /maskedLogits or maskedLogProbs/);
   refused(() => CONSTANT.bind(batch, { onInvalid: "skip" } as never), "ERR_ARGUMENT", /onInvalid/);

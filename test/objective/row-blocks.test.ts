@@ -120,6 +120,17 @@ test("blocks that do not fit are refused", (t) => {
   refused({ ...block(0, 3), row: 1 } as never, "ERR_ARGUMENT", /"row"/);
 });
 
+test("a branch that comes later than the first block is refused", (t) => {
+  const plain = objective("grpo").build();
+  const evaluation = begin({ gradients: false }, plain);
+  const { maskedLogits: _, ...alone } = block(0, 5);
+  evaluation.add(alone);
+  t.throws(() => evaluation.add(block(5, 9)), {
+    code: "ERR_ARGUMENT",
+    message: /maskedLogits in every block or in none, received them after blocks without/,
+  });
+});
+
 test("a missing branch is refused by the first block", (t) => {
   const { maskedLogits: _, ...alone } = block(0, 5);
   t.throws(() => begin().add(alone), { code: "ERR_ARGUMENT", message: /maskedLogits \(or kl/ });
