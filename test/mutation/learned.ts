@@ -46,9 +46,7 @@ export class Learned {
     this.#keys = new Map(tests.map((file) => [file, digest([common, contents(file)])]));
     const { atLoad, files } = this.#stored(common);
     this.atLoad = new Set(atLoad);
-    this.#known = new Map(
-      Object.entries(files).filter(([file, { key }]) => this.#keys.get(file) === key),
-    );
+    this.#known = new Map(Object.entries(files));
   }
 
   #stored(common: string): Stored {
@@ -70,7 +68,9 @@ export class Learned {
 
   /** Test files that are still to be run. */
   get unknown(): string[] {
-    return [...this.#keys.keys()].filter((file) => !this.#known.has(file));
+    return [...this.#keys]
+      .filter(([file, key]) => this.#known.get(file)?.key !== key)
+      .map(([f]) => f);
   }
 
   add(file: string, tests: readonly LearnedTest[]): void {
@@ -79,8 +79,8 @@ export class Learned {
   }
 
   get tests(): (LearnedTest & { readonly file: string })[] {
-    return [...this.#known].flatMap(([file, { tests }]) =>
-      tests.map((test) => ({ ...test, file })),
+    return [...this.#keys.keys()].flatMap((file) =>
+      (this.#known.get(file)?.tests ?? []).map((test) => ({ ...test, file })),
     );
   }
 }

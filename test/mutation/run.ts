@@ -1,8 +1,9 @@
 /**
- * Mutation testing of the objective's arithmetic: `npm run mutate -- [--file TEXT] [--limit N] [--seed N]`.
+ * Mutation testing of the objective's arithmetic: `npm run mutate -- [--file TEXT] [--tests TEXT] [--limit N] [--seed N]`.
  *
- * `--file` takes the files whose path holds the text, `--limit` that many mutants, drawn by the seed. Fails where a mutant
- * survives that test/mutation/survivors.json does not explain, and, in a run over everything, where an explanation is stale.
+ * `--file` takes the files whose path holds the text, `--tests` those test files alone, `--limit` that many mutants, drawn
+ * by the seed. Fails where a mutant survives that test/mutation/survivors.json does not explain, and, in a run over
+ * everything, where an explanation is stale.
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -15,6 +16,7 @@ import { learn, tryMutants, type Verdict } from "./workers.js";
 const { values } = parseArgs({
   options: {
     file: { type: "string", multiple: true },
+    tests: { type: "string", multiple: true },
     limit: { type: "string" },
     seed: { type: "string", default: "1" },
   },
@@ -47,7 +49,8 @@ console.error(`${chosen.length} of ${inFiles.length} mutants in ${files.length} 
 
 const verdicts: Verdict[] = [];
 const started = performance.now();
-const learned = await learn(tree, tests());
+const judges = tests().filter((path) => values.tests?.some((text) => path.includes(text)) ?? true);
+const learned = await learn(tree, judges);
 const failing = learned.tests.filter(({ passed }) => !passed).map(({ title }) => title);
 console.error(
   `${learned.tests.length} tests; left out, since they fail here: ${failing.join("; ") || "none"}`,
@@ -80,7 +83,7 @@ line("all", verdicts);
 const seconds = Math.round((performance.now() - started) / 1000);
 console.log(`${verdicts.length} mutants in ${seconds} s; seed ${values.seed}`);
 
-const isWhole = chosen.length === tree.mutants.length && values.file === undefined;
+const isWhole = chosen.length === tree.mutants.length && !values.file && !values.tests;
 const names = new Set(survivors.map(({ mutant }) => nameOf(mutant)));
 const stale = isWhole ? Object.keys(explained).filter((name) => !names.has(name)) : [];
 for (const name of stale) console.log(`explained, and yet killed or gone: ${name}`);
