@@ -1,4 +1,5 @@
 /** run-op: aborts, errors from the native side, and memory that is gone. */
+import { getEventListeners } from "node:events";
 import test from "ava";
 import { PapoError } from "../../lib/core/errors.js";
 import { linesTensor, STATISTICS } from "../../lib/ops/lines.js";
@@ -34,6 +35,7 @@ test("after an abort the next call works, and a later abort of the old signal do
   const controller = new AbortController();
   const args = argsOf(8, 16);
   const first = await tokenStatsAsync(args, controller.signal);
+  t.is(getEventListeners(controller.signal, "abort").length, 0);
   controller.abort();
   t.deepEqual(await tokenStatsAsync(args), first);
 });

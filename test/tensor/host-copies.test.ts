@@ -42,10 +42,10 @@ test("zeros are put where the tensor's rows lie", (t) => {
     [3, 8],
   ] as const) {
     const { all, view } = within(begin, rowPitch);
-    fillZero(view);
+    fillZero("test", "view", view);
     t.deepEqual(all, placed(begin, rowPitch, [0, 0, 0, 0, 0, 0]));
   }
   const { all, view } = within(3, 8);
-  fillZero(view, Int32Array.of(0, 1));
+  fillZero("test", "view", view, Int32Array.of(0, 1));
   t.deepEqual(all, placed(3, 8, [OUTSIDE, OUTSIDE, OUTSIDE, 0, 0, 0]));
 });
