@@ -25,6 +25,7 @@ test("packed rows are sequences of their own lengths, empty ones included", (t) 
   const packed = { rows: 5, sequences: 3, offsets: Int32Array.of(0, 2, 2, 5), maxLength: 3 };
   t.deepEqual(layoutOf("f", [5], [0, 2, 2, 5]), packed);
   t.deepEqual(layoutOf("f", [5], Int32Array.of(0, 2, 2, 5)), packed);
+  t.is(layoutOf("f", [0], [0, 0, 0]).maxLength, 0);
 });
 
 test("offsets that do not rise from 0 to the rows are refused by index", (t) => {
@@ -57,6 +58,14 @@ test("rows that no offset can count, and sequences that nothing bounds, are refu
     message: "[f] expected at most 1048576 sequences without tokens, received [1099511627776, 0]",
   });
   t.is(layoutOf("f", [3, 0]).sequences, 3);
+  // As many as may be, and one more.
+  const most = 2 ** 31 - 1;
+  t.is(layoutOf("f", [most]).rows, most);
+  t.is(layoutOf("f", [most], [0, most]).rows, most);
+  t.throws(() => layoutOf("f", [most + 1]), { code: "ERR_SHAPE" });
+  t.throws(() => layoutOf("f", [most + 1], [0, most + 1]), { code: "ERR_SHAPE" });
+  t.is(layoutOf("f", [2 ** 20, 0]).sequences, 2 ** 20);
+  t.throws(() => layoutOf("f", [2 ** 20 + 1, 0]), { code: "ERR_SHAPE" });
 });
 
 test("offsets go with rows, not with padded sequences", (t) => {

@@ -4,7 +4,7 @@ import { backward } from "../../lib/autograd/grad.js";
 import { type ReduceTokensOptions, reduceTokens } from "../../lib/functional/reduce.js";
 import { REDUCTIONS } from "../../lib/functional/row-weights.js";
 import { rowWeights } from "../../lib/reference/index.js";
-import { tensor } from "../../lib/tensor/create.js";
+import { scalar, tensor } from "../../lib/tensor/create.js";
 import { assertClose } from "../support/close.js";
 import { TOLERANCES } from "../support/tolerances.js";
 
@@ -63,6 +63,16 @@ test("bad calls are refused with the name of what is wrong", (t) => {
   const values = tensor(VALUES);
   const refused = (options: object, message: string) =>
     t.throws(() => reduceTokens(values, options as object), { name: "PapoError", message });
+  for (const [other, received] of [
+    [tensor(Float32Array.from(VALUES)), "float32 [6]"],
+    [scalar(1), "float64 []"],
+    [tensor(Float64Array.from(VALUES), { shape: [2, 3] }), "float64 [2, 3]"],
+  ] as const) {
+    t.throws(() => reduceTokens(other as unknown as typeof values), {
+      code: "ERR_SHAPE",
+      message: `[reduceTokens] expected values to be float64 [rows], received ${received}`,
+    });
+  }
   refused({ shape: [2, 2] }, "[reduceTokens] expected values [4], received [6]");
   refused({ responseMask: [1] }, "[reduceTokens] expected responseMask [6], received [1]");
   refused(

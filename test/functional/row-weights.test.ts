@@ -115,6 +115,27 @@ test("empty sequences that are skipped are none of those that a mean divides by"
   t.is(given[0], 1 / 5, "a count that is given is the count");
 });
 
+test("a count of 0 is refused where one token counts, and a count of kept tokens may be 0", (t) => {
+  const layout = layoutOf("f", [3, 1]);
+  const weigh = (denominators: Denominators, reduction: Reduction = "token-mean") =>
+    rowWeights("f", layout, Int32Array.of(1, 0, 1), reduction, denominators);
+  for (const denominators of [
+    { tokens: 0 },
+    { sequences: 0 },
+    { tokens: Infinity },
+    { tokens: Number.NaN },
+    { sequenceTokens: [0, 0, 1] },
+    { sequenceTokens: [-1, 0, 1] },
+  ]) {
+    t.throws(() => weigh(denominators, "seq-mean-token-mean"), { code: "ERR_RANGE" });
+  }
+  t.deepEqual([...weigh({ sequenceTokens: [1, 0, 1] }, "sum")], [1, 0, 1]);
+  for (const name of ["policyTokens", "perceptionTokens", "correctTokens"]) {
+    t.notThrows(() => weigh({ [name]: 0 }));
+    t.throws(() => weigh({ [name]: -1 }), { code: "ERR_RANGE" });
+  }
+});
+
 test("counts and names that make no sense are refused", (t) => {
   const refused = (denominators: unknown, code: string, message: string) =>
     t.throws(() => rowWeights("f", PADDED, MASK, "token-mean", denominators as Denominators), {

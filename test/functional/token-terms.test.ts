@@ -204,6 +204,18 @@ test("rows that do not count give 0 and are not checked", (t) => {
   });
 });
 
+test("NaN in the other policy's first row is named as the caller has it, with or without a mask", (t) => {
+  for (const responseMask of [undefined, [1, 1]]) {
+    const error = t.throws(
+      () => tokenKl({ logProbs: [-1, -1], otherLogProbs: [Number.NaN, -1], responseMask }),
+      { message: "[tokenKl] expected otherLogProbs[0] to be a number, received NaN" },
+    );
+    t.is((error as unknown as { row: number }).row, 0);
+  }
+  const masked = { otherLogProbs: [Number.NaN, -1], responseMask: [0, 1] };
+  t.is(tokenKl({ logProbs: [-1, -1], ...masked }).data[0], 0);
+});
+
 test("bad calls are refused with the name of what is wrong", (t) => {
   const kl = (change: object, code: string, message: string) => {
     const options = { logProbs: [-1, -2], otherLogProbs: [-1, -2], ...change } as TokenKlOptions;

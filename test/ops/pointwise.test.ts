@@ -98,6 +98,14 @@ test("scalars go with scalars and numbers", (t) => {
   backward(y);
   t.is(y.item(), 12);
   t.is(x.grad?.item(), 7);
+  for (const [result, value] of [
+    [sub(5, x), 2],
+    [where([1], x, 7), 3],
+    [where([0], x, 7), 7],
+    [clamp(x, 2, 2), 2],
+  ] as const) {
+    t.deepEqual([result.shape, result.data], [[], Float64Array.of(value)]);
+  }
 });
 
 test("detach is the same memory with no way back", (t) => {
