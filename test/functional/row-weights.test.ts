@@ -115,6 +115,21 @@ test("empty sequences that are skipped are none of those that a mean divides by"
   t.is(given[0], 1 / 5, "a count that is given is the count");
 });
 
+test("counts of sequences are read once, and what was checked is what is used", (t) => {
+  let reads = 0;
+  const sequenceTokens = new Proxy([2, 2, 2], {
+    get: (of, key) => {
+      if (key === "1") reads++;
+      return key === "1" && reads > 1 ? Number.NaN : Reflect.get(of, key);
+    },
+  });
+  const weights = rowWeights("f", layoutOf("f", [3, 1]), undefined, "seq-mean-token-mean", {
+    sequenceTokens,
+  });
+  t.is(reads, 1);
+  assertClose(t, "weights", weights, [1 / 6, 1 / 6, 1 / 6], { rtol: 1e-7, atol: 0 });
+});
+
 test("a count of 0 is refused where one token counts, and a count of kept tokens may be 0", (t) => {
   const layout = layoutOf("f", [3, 1]);
   const weigh = (denominators: Denominators, reduction: Reduction = "token-mean") =>

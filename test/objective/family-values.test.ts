@@ -371,13 +371,18 @@ test("coefficients of one evaluation take the place of the spec's, without a ste
   const { loss, terms, coefficients } = evaluate(spec, { coefficients: { refKl: 0.3 } });
   t.is(coefficients.refKl, 0.3);
   close(t, "loss", loss, terms.surrogate + 0.3 * terms.refKl - 0.1 * terms.perceptionKl);
-  for (const [coefficients, code] of [
-    [{ refKl: Number.NaN }, "ERR_RANGE"],
-    [{ refKl: "1" }, "ERR_ARGUMENT"],
-    [{ beta: 1 }, "ERR_ARGUMENT"],
-    [3, "ERR_ARGUMENT"],
+  for (const [coefficients, code, message] of [
+    [
+      { refKl: Number.NaN },
+      "ERR_RANGE",
+      /coefficients\.refKl to be a finite number, received NaN$/,
+    ],
+    [{ refKl: -Infinity }, "ERR_RANGE", /coefficients\.refKl to be a finite number/],
+    [{ refKl: "1" }, "ERR_ARGUMENT", /coefficients\.refKl to be a finite number, received "1"$/],
+    [{ beta: 1 }, "ERR_ARGUMENT", /coefficients to hold only/],
+    [3, "ERR_ARGUMENT", /coefficients to be an object/],
   ] as const) {
-    t.throws(() => evaluate({}, { coefficients } as never), { code });
+    t.throws(() => evaluate({}, { coefficients } as never), { code, message });
   }
 });
 

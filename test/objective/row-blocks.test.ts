@@ -217,6 +217,24 @@ test("skipping with gradients needs all rows at once", (t) => {
   t.notThrows(() => begin({ onInvalid: "skip" }).add(block(0, 20)));
 });
 
+test("a batch of which no row counts is finished without a block, and nothing masked was measured", (t) => {
+  const responseMask = new Int32Array(BATCH.rows);
+  const evaluation = CORRECTED.begin(
+    { ...ROWS, responseMask, shape: SHAPE, vocabSize: 1 },
+    { perToken: true },
+  );
+  const { loss, metrics, tokens } = evaluation.finish();
+  t.is(loss, 0);
+  t.is(metrics.tokens, 0);
+  for (const found of [metrics, tokens ?? {}]) {
+    t.true("logProbs" in found);
+    t.deepEqual(
+      Object.keys(found).filter((name) => /masked|perception|^kl|reverse/i.test(name)),
+      [],
+    );
+  }
+});
+
 test("a batch of blocks is checked when it begins", (t) => {
   const start = (more: object) => () =>
     CORRECTED.begin({ ...ROWS, shape: SHAPE, vocabSize: 9, ...more } as never);
