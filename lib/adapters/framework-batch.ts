@@ -1,5 +1,5 @@
 /** A batch whose fields may be arrays of a framework: which of them gradients are taken in, and the checks of those. */
-import { checkObject, readOptions } from "../core/arguments.js";
+import { checkObject, isOf, keysOf, readOptions } from "../core/arguments.js";
 import { describe, expected } from "../core/errors.js";
 import { showShape } from "../core/shape.js";
 import type { LogitsBatch, LogProbsBatch } from "../objective/batch.js";
@@ -108,7 +108,7 @@ export type Fields = Readonly<Record<string, unknown>>;
 
 /** Throws ERR_ARGUMENT for anything but an Objective. */
 export function checkObjective(where: string, objective: unknown): asserts objective is Objective {
-  if (objective instanceof Objective) return;
+  if (isOf(Objective, objective)) return;
   const what = "an Objective, such as `objective(…).build()` gives";
   throw expected("ERR_ARGUMENT", where, what, describe(objective));
 }
@@ -125,7 +125,12 @@ export function readFields<A extends FrameworkArray>(
   framework: Framework<A>,
 ): Fields {
   checkObject(where, "the batch", batch);
-  const fields = readOptions(where, batch, Object.keys(batch) as never[], "the batch") as Fields;
+  const fields = readOptions(
+    where,
+    batch,
+    keysOf(where, batch, "the batch") as never[],
+    "the batch",
+  ) as Fields;
   const main = fields.logProbs === undefined ? "logits" : "logProbs";
   for (const [name, value] of Object.entries(fields)) {
     if (!framework.isArray(value) || framework.isAlive(value)) continue;

@@ -1,6 +1,8 @@
 /** Losses of any making on TensorFlow.js' tape. */
+
 import type * as tfjs from "@tensorflow/tfjs-core";
 import { checkFunction, checkObject } from "../core/arguments.js";
+import { isArray, listLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { finiteNumber } from "../core/option-values.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -28,12 +30,13 @@ export function tfjsLoss(
   const where = "tfjsLoss";
   checkTfjs(where, tf);
   checkFunction(where, "compute", compute);
-  if (!Array.isArray(logits) || logits.length === 0) {
+  const count = listLength(logits) ?? 0;
+  if (count === 0) {
     throw expected("ERR_ARGUMENT", where, "logits to be an array of tf.Tensor", describe(logits));
   }
   // Read once, for an element may have a getter, and no further than to the first that is none.
   const given: tfjs.Tensor[] = [];
-  for (let i = 0; i < logits.length; i++) {
+  for (let i = 0; i < count; i++) {
     const each = logits[i] as tfjs.Tensor;
     readFields(where, { logits: each }, TFJS);
     given.push(each);
@@ -42,7 +45,7 @@ export function tfjsLoss(
     const result = compute(...viewsOf(tf, where, given, []).inputs);
     checkObject(where, "what compute returns", result);
     const { loss, gradients } = result;
-    if (!Array.isArray(gradients)) {
+    if (!isArray(gradients)) {
       throw expected("ERR_ARGUMENT", where, "gradients to be an array", describe(gradients));
     }
     const made = given.map((input, at) => {

@@ -3,8 +3,10 @@
  *
  * @module papo/tfjs
  */
+
 import type * as tfjs from "@tensorflow/tfjs-core";
 import { checkFunction, checkObject, checkSignal, readOptions } from "../core/arguments.js";
+import { isArray } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import type { Objective } from "../objective/objective.js";
 import {
@@ -171,6 +173,6 @@ export function tfjsObjective(tf: Tfjs, objective: Objective): TfjsObjective {
 }
 
 function checkVariables(where: string, variables: unknown): void {
-  if (variables === undefined || Array.isArray(variables)) return;
+  if (variables === undefined || isArray(variables)) return;
   throw expected("ERR_ARGUMENT", where, "variables to be an array", describe(variables));
 }

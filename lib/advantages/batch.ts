@@ -1,4 +1,5 @@
 /** What goes into an estimator, checked and in the one form that all of them read. */
+import { listLength } from "../core/arrays.js";
 import { allocate } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { type NumbersInput, numberRows } from "../functional/inputs.js";
@@ -72,12 +73,13 @@ type Components = Pick<AdvantageBatch, "components" | "componentWeights">;
 
 function componentsOf(where: string, given: GivenInputs, missing: Missing): Components {
   const inputs = given.rewardComponents;
-  if (!Array.isArray(inputs) || inputs.length === 0) {
+  const length = listLength(inputs) ?? 0;
+  if (length === 0) {
     const what = "rewardComponents to be an array with the rewards of each function";
     throw expected("ERR_ARGUMENT", where, what, describe(inputs));
   }
-  const components = Array.from({ length: inputs.length }, (_, k) =>
-    rewardNumbers(where, `rewardComponents[${k}]`, inputs[k], missing),
+  const components = Array.from({ length }, (_, k) =>
+    rewardNumbers(where, `rewardComponents[${k}]`, (inputs as readonly unknown[])[k], missing),
   );
   const sequences = components[0]?.length ?? 0;
   for (const [k, { length }] of components.entries()) {

@@ -1,4 +1,5 @@
 /** Which sequences answer the same prompt. */
+import { arrayLength, isArray } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { typedArrayClass } from "../core/typed-array.js";
 
@@ -51,14 +52,14 @@ function bySize(where: string, size: unknown, sequences: number): Int32Array[] {
 }
 
 function byId(where: string, groups: unknown, sequences: number): Int32Array[] {
-  const arrayClass = typedArrayClass(groups);
-  if (!Array.isArray(groups) && !(arrayClass !== undefined && ID_ARRAYS.includes(arrayClass))) {
+  const length = isArray(groups) || isIdArray(groups) ? arrayLength(groups) : undefined;
+  if (length === undefined) {
     const what = `groups to be an array of ids, or a ${ID_ARRAYS.join(", ")}`;
     throw expected("ERR_ARGUMENT", where, what, describe(groups));
   }
   const ids = groups as ArrayLike<unknown>;
-  if (ids.length !== sequences) {
-    throw expected("ERR_SHAPE", where, `groups [${sequences}]`, `[${ids.length}]`);
+  if (length !== sequences) {
+    throw expected("ERR_SHAPE", where, `groups [${sequences}]`, `[${length}]`);
   }
   const members = new Map<unknown, number[]>();
   for (let i = 0; i < sequences; i++) {
@@ -76,4 +77,9 @@ function byId(where: string, groups: unknown, sequences: number): Int32Array[] {
 
 function isId(id: unknown): boolean {
   return typeof id === "string" || typeof id === "bigint" || Number.isFinite(id);
+}
+
+function isIdArray(value: unknown): boolean {
+  const arrayClass = typedArrayClass(value);
+  return arrayClass !== undefined && ID_ARRAYS.includes(arrayClass);
 }

@@ -1,4 +1,5 @@
 /** Rewards as callers have them: one number per sequence, some of them missing. */
+import { listLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { innerArray } from "../core/slab.js";
 import { leadingNumberRows, type NumbersInput } from "../functional/inputs.js";
@@ -25,9 +26,11 @@ export function rewardNumbers(
   value: unknown,
   missing: Missing,
 ): Float64Array {
-  const numbers = Array.isArray(value)
-    ? arrayNumbers(where, name, value)
-    : leadingNumberRows(where, name, value as NumbersInput);
+  const length = listLength(value);
+  const numbers =
+    length !== undefined
+      ? arrayNumbers(where, name, value as readonly unknown[], length)
+      : leadingNumberRows(where, name, value as NumbersInput);
   for (let i = 0; i < numbers.length; i++) {
     const number = numbers[i] as number;
     if (Number.isFinite(number) || (missing === "skip" && Number.isNaN(number))) continue;
@@ -39,8 +42,13 @@ export function rewardNumbers(
   return numbers;
 }
 
-function arrayNumbers(where: string, name: string, values: readonly unknown[]): Float64Array {
-  const numbers = innerArray("float64", values.length);
+function arrayNumbers(
+  where: string,
+  name: string,
+  values: readonly unknown[],
+  length: number,
+): Float64Array {
+  const numbers = innerArray("float64", length);
   for (let i = 0; i < numbers.length; i++) {
     const value = values[i];
     if (value === null || value === undefined) numbers[i] = Number.NaN;

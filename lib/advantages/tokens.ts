@@ -1,5 +1,5 @@
 /** The tokens of a batch as estimators walk them: what counts, how many there are, what they hold. */
-import { arrayLength } from "../core/arguments.js";
+import { arrayLength } from "../core/arrays.js";
 import { allocate } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { checkShape, type Shape } from "../core/shape.js";

@@ -1,5 +1,7 @@
 /** Gradients: of a recorded loss into its leaves, or of a function as a function. */
+
 import { checkFunction, checkSignal, flag, readOptions } from "../core/arguments.js";
+import { listLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { showShape } from "../core/shape.js";
 import { fillZero, fillZeroAsync, gradientTensor } from "../tensor/gradient.js";
@@ -217,11 +219,12 @@ function openArguments<A extends Inputs>(
 const MOST_ARGUMENTS = 2 ** 16;
 
 function checkOut(where: string, { out, gradsZeroed }: GradOptions): void {
-  if (out !== undefined && !Array.isArray(out)) {
+  const length = out === undefined ? 0 : listLength(out);
+  if (length === undefined) {
     throw expected("ERR_ARGUMENT", where, "out to be an array of Tensors", describe(out));
   }
   // Holes take their time, too: an array of the largest length kept this busy for minutes.
-  if (out !== undefined && out.length > MOST_ARGUMENTS) {
+  if (length > MOST_ARGUMENTS) {
     const what = `out for at most ${MOST_ARGUMENTS} arguments`;
     throw expected("ERR_ARGUMENT", where, what, describe(out));
   }

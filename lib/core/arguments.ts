@@ -1,11 +1,11 @@
 /** Reading what callers hand in: every value is looked at once, and none is converted by code of its own. */
+import { arrayLength, isRevoked } from "./arrays.js";
 import { describe, expected } from "./errors.js";
 import { innerArray } from "./slab.js";
-import { typedArrayClass, typedArrayLength } from "./typed-array.js";
 
 /** Throws ERR_ARGUMENT for what is no object. */
 export function checkObject(where: string, name: string, value: unknown): asserts value is object {
-  if (typeof value === "object" && value !== null) return;
+  if (typeof value === "object" && value !== null && !isRevoked(value)) return;
   throw expected("ERR_ARGUMENT", where, `${name} to be an object`, describe(value));
 }
 
@@ -49,7 +49,7 @@ export function checkKeys(
 }
 
 /** Own keys; ERR_ARGUMENT for a proxy that refuses to tell them. */
-function keysOf(where: string, options: object, name: string): readonly string[] {
+export function keysOf(where: string, options: object, name: string): readonly string[] {
   try {
     return Object.keys(options);
   } catch {
@@ -82,16 +82,19 @@ export function flag(where: string, name: string, value: unknown, otherwise: boo
   throw expected("ERR_ARGUMENT", where, `${name} to be a boolean`, describe(value));
 }
 
-/** Throws ERR_ARGUMENT unless a signal is left out or can be listened to. */
-export function checkSignal(where: string, signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
-  throw expected("ERR_ARGUMENT", where, "signal to be an AbortSignal", describe(signal));
+/** `instanceof`; false for a proxy that was revoked or refuses to say. */
+export function isOf<T>(Class: abstract new (...values: never) => T, value: unknown): value is T {
+  try {
+    return value instanceof Class;
+  } catch {
+    return false;
+  }
 }
 
-/** Length of an array or a typed array; undefined for everything else, strings and objects with a length included. */
-export function arrayLength(value: unknown): number | undefined {
-  if (Array.isArray(value)) return value.length;
-  return typedArrayClass(value) === undefined ? undefined : typedArrayLength(value as object);
+/** Throws ERR_ARGUMENT unless a signal is left out or can be listened to. */
+export function checkSignal(where: string, signal: unknown): void {
+  if (signal === undefined || isOf(AbortSignal, signal)) return;
+  throw expected("ERR_ARGUMENT", where, "signal to be an AbortSignal", describe(signal));
 }
 
 /**

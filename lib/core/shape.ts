@@ -1,4 +1,5 @@
 /** Shapes: checks and the words they are shown in. */
+import { listLength } from "./arrays.js";
 import { describe, expected } from "./errors.js";
 
 /** Sizes of the dimensions, outermost first. */
@@ -27,7 +28,8 @@ export function sizeOf(shape: Shape): number {
 
 /** A frozen copy of `shape`; throws unless it is an array of non-negative safe integers whose product is one too. */
 export function checkShape(where: string, name: string, shape: unknown): Shape {
-  if (!Array.isArray(shape) || shape.length > 3) {
+  const length = listLength(shape);
+  if (length === undefined || length > 3) {
     throw expected(
       "ERR_SHAPE",
       where,
@@ -35,8 +37,8 @@ export function checkShape(where: string, name: string, shape: unknown): Shape {
       describe(shape),
     );
   }
-  const copy = Array.from({ length: shape.length }, (_, i): number => {
-    const size: unknown = shape[i];
+  const copy = Array.from({ length }, (_, i): number => {
+    const size: unknown = (shape as readonly unknown[])[i];
     if (typeof size === "number" && Number.isSafeInteger(size) && size >= 0) return size;
     throw expected(
       "ERR_SHAPE",

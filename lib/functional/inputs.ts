@@ -2,7 +2,8 @@
  * [rows] inputs in whatever form callers have them, brought to the one form the ops take. They are copied: they are few.
  * They lie on the host whatever device the logits are on; a tensor on a device is refused, never fetched in silence.
  */
-import { arrayLength, numbersOf } from "../core/arguments.js";
+import { numbersOf } from "../core/arguments.js";
+import { arrayLength, isArray } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { type Shape, showShape } from "../core/shape.js";
 import { innerArray } from "../core/slab.js";
@@ -145,7 +146,7 @@ function rowValues(
   arrays: readonly string[],
 ): RowValues {
   if (value instanceof Tensor) return tensorValues(where, name, value, arrays);
-  if (Array.isArray(value)) return value;
+  if (isArray(value)) return value as RowValues;
   const arrayClass = typedArrayClass(value);
   if (arrayClass !== undefined && arrays.includes(arrayClass)) return value as RowValues;
   const what = `${name} to be a Tensor, an array of numbers, or a ${arrays.join(", ")}`;
@@ -188,7 +189,8 @@ function tensorValues(
 
 function checkRows(where: string, name: string, values: RowValues, rows: number): void {
   // An array may say something else of its length.
-  const length = arrayLength(values) as number;
+  const length = arrayLength(values);
   if (length === rows) return;
-  throw expected("ERR_SHAPE", where, `${name} [${rows}]`, `[${length}]`);
+  const received = length === undefined ? describe(values) : `[${length}]`;
+  throw expected("ERR_SHAPE", where, `${name} [${rows}]`, received);
 }

@@ -1,5 +1,7 @@
 /** How rows make up sequences: padded, packed, or one after the other. */
+
 import { numbersOf } from "../core/arguments.js";
+import { isArray } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { MOST_EMPTY_SEQUENCES, MOST_ROWS, type Shape, showShape } from "../core/shape.js";
 import { typedArrayClass } from "../core/typed-array.js";
@@ -57,7 +59,7 @@ function checkSizes(where: string, leading: Shape, sequences: number, length: nu
 }
 
 function packed(where: string, rows: number, cuSeqlens: Int32Array | readonly number[]): Layout {
-  if (!Array.isArray(cuSeqlens) && typedArrayClass(cuSeqlens) !== "Int32Array") {
+  if (!isArray(cuSeqlens) && typedArrayClass(cuSeqlens) !== "Int32Array") {
     const what = "cuSeqlens to be an Int32Array or an array of numbers";
     throw expected("ERR_ARGUMENT", where, what, describe(cuSeqlens));
   }

@@ -1,5 +1,7 @@
 /** Statistics of a vocabulary that no single place holds: a state per token and part, their merge, and its end. */
+
 import { checkNumber, checkSignal, checkText, readOptions } from "../core/arguments.js";
+import { listLength } from "../core/arrays.js";
 import { describe, expected, PapoError } from "../core/errors.js";
 import { showShape } from "../core/shape.js";
 import { STATES } from "../ops/lines.js";
@@ -124,12 +126,13 @@ export async function tokenStatsPartialAsync(
  */
 export function mergeTokenStats(states: readonly TokenStates[]): TokenStates {
   const where = "mergeTokenStats";
-  if (!Array.isArray(states) || states.length === 0) {
-    const received = Array.isArray(states) ? "none" : describe(states);
+  const parts = listLength(states) ?? 0;
+  if (parts === 0) {
+    const received = listLength(states) === 0 ? "none" : describe(states);
     throw expected("ERR_ARGUMENT", where, "an array of one or more states", received);
   }
   let merged: Float64Array | undefined;
-  for (let part = 0; part < states.length; part++) {
+  for (let part = 0; part < parts; part++) {
     const rows = merged && merged.length / STATES.length;
     const next = statesOf(where, `states[${part}]`, states[part], rows);
     merged = merged ? mergedTwo(where, part, merged, next) : next.slice();

@@ -1,5 +1,12 @@
 /** The gradients of one part's logits, from those of the statistics of the whole vocabulary. */
-import { checkObject, checkSignal, checkText, flag, readOptions } from "../core/arguments.js";
+import {
+  checkObject,
+  checkSignal,
+  checkText,
+  flag,
+  keysOf,
+  readOptions,
+} from "../core/arguments.js";
 import type { LogitsDType } from "../core/dtype.js";
 import { describe, expected, PapoError } from "../core/errors.js";
 import { COTANGENTS, type CotangentName, line, newLines } from "../ops/lines.js";
@@ -264,7 +271,7 @@ function readGradients(where: string, gradients: StatisticsGradients): readonly 
   const names = Object.values(NAMES);
   const only = `gradients to hold only ${names.join(", ")}`;
   const known: readonly string[] = [...names, ...EVALUATION];
-  const unknown = Object.keys(gradients).find((key) => !known.includes(key));
+  const unknown = keysOf(where, gradients, "gradients").find((key) => !known.includes(key));
   if (unknown !== undefined) throw expected("ERR_ARGUMENT", where, only, describe(unknown));
   const given: GivenGradient[] = [];
   for (const name of COTANGENTS) {

@@ -1,5 +1,7 @@
 /** The header of a safetensors file to be written: the same tensors and metadata give the same bytes. */
+
 import { checkObject } from "../core/arguments.js";
+import { listLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { type Shape, showShape } from "../core/shape.js";
 import {
@@ -96,10 +98,11 @@ function checkEntry(name: string, entry: SafetensorsEntry): SafetensorsEntry {
     throw expected("ERR_DTYPE", WHERE, what, describe(dtype));
   }
   const what = `the shape of ${show(name)} to be non-negative integers`;
-  if (!Array.isArray(shape) || shape.length > MAX_DIMENSIONS) {
+  const length = listLength(shape);
+  if (length === undefined || length > MAX_DIMENSIONS) {
     throw expected("ERR_SHAPE", WHERE, `${what}, at most ${MAX_DIMENSIONS}`, describe(shape));
   }
-  const sizes = Array.from({ length: shape.length }, (_, i): number => {
+  const sizes = Array.from({ length }, (_, i): number => {
     const size: unknown = shape[i];
     if (typeof size === "number" && Number.isSafeInteger(size) && size >= 0) return size;
     throw expected("ERR_SHAPE", WHERE, what, `${describe(size)} at ${i}`);

@@ -1,4 +1,5 @@
 /** The lines of a patch grid, and which pixels they fall on. */
+import { isArray, listLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { oneOf } from "../core/option-values.js";
 
@@ -57,15 +58,15 @@ export function countOf(
 
 /** An array of exactly so many values, each read once. */
 export function listOf(where: string, name: string, value: unknown, length: number): unknown[] {
-  if (Array.isArray(value) && value.length === length) {
-    return Array.from({ length }, (_, i): unknown => value[i]);
+  if (listLength(value) === length) {
+    return Array.from({ length }, (_, i): unknown => (value as readonly unknown[])[i]);
   }
   throw expected("ERR_ARGUMENT", where, `${name} to be an array of ${length}`, describe(value));
 }
 
 /** A pair of positive integers, or one for both. */
 function pairOf(where: string, name: string, value: unknown): readonly [number, number] {
-  if (!Array.isArray(value)) {
+  if (!isArray(value)) {
     const both = countOf(where, name, value);
     return [both, both];
   }
@@ -110,7 +111,7 @@ function edgesOf(
       const what = "either grid or patchSize, border and offset";
       throw expected("ERR_ARGUMENT", where, what, "both");
     }
-    if (!Array.isArray(grid)) {
+    if (!isArray(grid)) {
       throw expected("ERR_ARGUMENT", where, "grid to be [columns, rows]", describe(grid));
     }
     const [columns, rows] = pairOf(where, "grid", grid);

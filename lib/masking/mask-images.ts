@@ -1,5 +1,7 @@
 /** Many images masked: a list of them, or a batch in one array; one mask per prompt and step. */
+
 import { readOptions } from "../core/arguments.js";
+import { listLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import type { Image, PatchRowsImage, PixelArray, Plain, RasterImage } from "./image.js";
 import { MASK_OPTIONS, type MaskedImage, type MaskImageOptions, target } from "./mask-image.js";
@@ -48,12 +50,13 @@ export function maskImages<A extends PixelArray>(
 ): MaskedImage<A>[] {
   const where = "maskImages";
   const given = readOptions(where, options, OPTIONS);
-  if (!Array.isArray(images)) {
+  const count = listLength(images);
+  if (count === undefined) {
     throw expected("ERR_ARGUMENT", where, "images to be an array of images", describe(images));
   }
   const places: { data: PixelArray; raster: Raster; replacement: Replacement }[] = [];
   // One by one, so that the first hole of an endless array ends it.
-  for (let i = 0; i < images.length; i++) {
+  for (let i = 0; i < count; i++) {
     const { data, raster } = readImageIn(where, `images[${i}]`, images[i]);
     const replacement = replacementOf(where, given, data, raster.channels);
     places.push({ data, raster, replacement });
@@ -145,14 +148,18 @@ function readBatch(where: string, batch: unknown): BatchPlaces {
     checkHolds(where, "batch.data", data, extent, exact);
     return { data, places, extent };
   }
-  if (!Array.isArray(gridThw) || gridThw.length === 0) {
+  const images = listLength(gridThw) ?? 0;
+  if (images === 0) {
     const what = "batch.gridThw to be an array of [frames, rows, columns]";
     throw expected("ERR_ARGUMENT", where, what, describe(gridThw));
   }
   const places: Place[] = [];
   let extent = 0;
-  for (let i = 0; i < gridThw.length; i++) {
-    const raster = rasterOf(where, `batch (image ${i})`, { ...one, gridThw: gridThw[i] });
+  for (let i = 0; i < images; i++) {
+    const raster = rasterOf(where, `batch (image ${i})`, {
+      ...one,
+      gridThw: (gridThw as readonly unknown[])[i],
+    });
     places.push({ raster, begin: extent });
     extent += raster.extent;
   }

@@ -1,5 +1,7 @@
 /** A patch mask: which rectangles of an image are replaced, as plain data. */
+
 import { checkObject, readOptions } from "../core/arguments.js";
+import { arrayLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { typedArrayClass, typedArrayLength } from "../core/typed-array.js";
 import { countOf, edgesInto, MOST_PATCHES, MOST_PIXELS, type PatchGrid } from "./grid.js";
@@ -136,11 +138,9 @@ export function readPatches(
   value: unknown,
   count: number,
 ): Uint8Array {
-  const length = Array.isArray(value)
-    ? value.length
-    : typedArrayClass(value) !== undefined && typedArrayLength(value as object);
+  const length = arrayLength(value);
   if (length !== count) {
-    const code = length === false ? "ERR_ARGUMENT" : "ERR_SHAPE";
+    const code = length === undefined ? "ERR_ARGUMENT" : "ERR_SHAPE";
     const what = `${name} to be an array of ${count}, one for each patch`;
     throw expected(code, where, what, describe(value));
   }

@@ -1,5 +1,6 @@
 /** What is drawn for each of many images: once per image of a prompt, however often it comes. */
-import { arrayLength, flag } from "../core/arguments.js";
+import { flag } from "../core/arguments.js";
+import { arrayLength, isArray, listLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { isRandom } from "./draw.js";
 import { type Drawn, drawOne } from "./mask-image.js";
@@ -82,8 +83,8 @@ function listFor(
   count: number,
 ): readonly unknown[] | undefined {
   if (value === undefined) return undefined;
-  if (Array.isArray(value) && value.length === count) return value;
-  const code = Array.isArray(value) ? "ERR_SHAPE" : "ERR_ARGUMENT";
+  if (listLength(value) === count) return value as readonly unknown[];
+  const code = isArray(value) ? "ERR_SHAPE" : "ERR_ARGUMENT";
   const what = `${name} to be an array of ${count}, one for each image`;
   throw expected(code, where, what, describe(value));
 }

@@ -1,5 +1,6 @@
 /** What stands where a patch is masked: a colour, or Gaussian noise. */
-import { arrayLength, checkObject, readOptions } from "../core/arguments.js";
+import { checkObject, readOptions } from "../core/arguments.js";
+import { arrayLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { typedArrayClass } from "../core/typed-array.js";
 import type { PixelArray } from "./image.js";

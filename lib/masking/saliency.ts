@@ -1,5 +1,6 @@
 /** Saliency of patches from the attention of a vision transformer. */
-import { arrayLength, readOptions } from "../core/arguments.js";
+import { readOptions } from "../core/arguments.js";
+import { arrayLength, listLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { countOf } from "./grid.js";
 import { integerBelow } from "./uniforms.js";
@@ -44,11 +45,11 @@ export function attentionSaliency(options: AttentionSaliencyOptions): Float64Arr
     );
   }
   const { layers } = given;
-  if (!Array.isArray(layers) || layers.length === 0) {
+  const count = listLength(layers) ?? 0;
+  if (count === 0) {
     throw expected("ERR_ARGUMENT", where, "layers to be an array of layers", describe(layers));
   }
   const saliency = new Float64Array(tokens - prefix);
-  const count = layers.length;
   for (let layer = 0; layer < count; layer++) {
     const received = receivedOf(where, `layers[${layer}]`, layers[layer], tokens, prefix);
     for (let i = 0; i < saliency.length; i++) {

@@ -1,5 +1,5 @@
 /** Where a mask's uniform numbers come from: a seed and whose mask it is, or any source of the caller's. */
-import { arrayLength } from "../core/arguments.js";
+import { arrayLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { type DrawKey, keyedUniforms, type Purpose } from "./philox.js";
 

@@ -1,5 +1,6 @@
 /** What the monitor reads of a step: a few numbers of the metrics of its micro-batches, merged by their tokens. */
-import { arrayLength, checkObject } from "../core/arguments.js";
+import { checkObject } from "../core/arguments.js";
+import { listLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { numberWithin } from "../core/option-values.js";
 
@@ -66,7 +67,7 @@ const MOST_PARTS = 65536;
  * @throws PapoError ERR_ARGUMENT for what is no record of numbers, and for several parts without `tokens`
  */
 export function mergeMetrics(where: string, value: unknown): MergedMetrics {
-  const length = Array.isArray(value) ? arrayLength(value) : undefined;
+  const length = listLength(value);
   if (length === undefined) {
     const { tokens, numbers } = partOf(where, "metrics", value);
     if (tokens === 0) return {};

@@ -1,5 +1,6 @@
 /** A monitor's state as plain JSON, and its strict reading. */
-import { arrayLength, readOptions } from "../core/arguments.js";
+import { readOptions } from "../core/arguments.js";
+import { listLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { finiteNumber, numberWithin, oneOf } from "../core/option-values.js";
 import { QUANTITY_NAMES, type Quantity } from "./measurements.js";
@@ -193,7 +194,7 @@ function pointsOf(
 }
 
 function listOf(where: string, name: string, value: unknown, most: number): readonly unknown[] {
-  const length = Array.isArray(value) ? arrayLength(value) : undefined;
+  const length = listLength(value);
   if (length === undefined || length > most) {
     throw expected(
       "ERR_ARGUMENT",

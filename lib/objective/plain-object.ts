@@ -1,4 +1,5 @@
 /** Reading plain objects that came from outside: own data properties only, each read once, unknown keys named. */
+import { isArray } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 
 /**
@@ -40,18 +41,9 @@ export function ownValues<K extends string>(
 /** An object literal of any realm, or one without a prototype; not a proxy that refuses to say. */
 export function isPlainObject(value: unknown): value is object {
   try {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+    if (typeof value !== "object" || value === null || isArray(value)) return false;
     const prototype: unknown = Object.getPrototypeOf(value);
     return prototype === null || Object.getPrototypeOf(prototype) === null;
-  } catch {
-    return false;
-  }
-}
-
-/** An array; not a proxy that refuses to say. */
-export function isList(value: unknown): value is unknown[] {
-  try {
-    return Array.isArray(value);
   } catch {
     return false;
   }

@@ -1,4 +1,5 @@
 /** The parts of a spec that are objects or words: what they hold, what they default to, and how they are read. */
+import { isArray, listLength } from "../core/arrays.js";
 import type { RolloutCorrectionRule } from "../rollout/correction.js";
 import {
   checkRuleCount,
@@ -11,7 +12,7 @@ import {
   type TopTokenChoice,
   type TopTokenLevel,
 } from "../selection/top-tokens.js";
-import { isList, ownValues } from "./plain-object.js";
+import { ownValues } from "./plain-object.js";
 import { nullOr, numberWhere, objectOf, oneOf, type Reader } from "./spec-values.js";
 
 export const PERCEPTION_WEIGHTINGS = ["all", "correct-only", "accuracy-weighted"] as const;
@@ -130,14 +131,18 @@ export const readRollout: Reader<RolloutCorrectionRule | null> = nullOr((where, 
   if (max !== undefined) readFinite(where, `${name}.max`, max);
   const reject = given.get("reject");
   // Holes take their time, too.
-  if (isList(reject)) checkRuleCount(where, `${name}.reject`, reject);
-  const plain = isList(reject) ? reject.map(plainOf) : plainOf(reject);
+  const length = listLength(reject);
+  if (length !== undefined) checkRuleCount(where, `${name}.reject`, reject, length);
+  const plain =
+    length === undefined
+      ? plainOf(reject)
+      : Array.from({ length }, (_, i) => plainOf((reject as readonly unknown[])[i]));
   const input = { ...Object.fromEntries(given), reject: plain } as RolloutCorrectionInput;
   return readRolloutCorrection(where, name, input);
 
   /** A rejection rule without inherited properties and getters; anything else is for the reader to refuse. */
   function plainOf(rule: unknown): unknown {
-    if (typeof rule !== "object" || rule === null || isList(rule)) return rule;
+    if (typeof rule !== "object" || rule === null || isArray(rule)) return rule;
     const keys = ["by", "level", "max", "min"] as const;
     return Object.fromEntries(ownValues(where, `${name}.reject`, rule, keys));
   }

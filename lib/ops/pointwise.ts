@@ -1,7 +1,8 @@
 /** Arithmetic on float64 tensors of one number per row (or one number), each op with its gradient. */
 import { deposit } from "../autograd/sink.js";
 import { type Cotangents, record, type Sinks } from "../autograd/tape.js";
-import { arrayLength, checkNumber } from "../core/arguments.js";
+import { checkNumber } from "../core/arguments.js";
+import { arrayLength } from "../core/arrays.js";
 import type { DType } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { type Shape, showShape } from "../core/shape.js";

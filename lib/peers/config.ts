@@ -74,6 +74,15 @@ function ends(full: string, path: string): boolean {
   return full === path || full.endsWith(`.${path}`);
 }
 
+/** Own names and symbols; ERR_ARGUMENT for a proxy that refuses to tell them. */
+function keysOf(where: string, config: object): readonly (string | symbol)[] {
+  try {
+    return Reflect.ownKeys(config);
+  } catch {
+    throw expected("ERR_ARGUMENT", where, "options that can be read", describe(config));
+  }
+}
+
 /** Paths and values of everything that is no section. An undefined value counts as absent. */
 function* leavesOf(
   where: string,
@@ -85,7 +94,7 @@ function* leavesOf(
   if (level > MOST_LEVELS) {
     throw expected("ERR_ARGUMENT", where, `at most ${MOST_LEVELS} levels of sections`, "more");
   }
-  for (const key of Reflect.ownKeys(config)) {
+  for (const key of keysOf(where, config)) {
     if (typeof key === "symbol") {
       throw expected("ERR_ARGUMENT", where, "names of options", describe(key));
     }

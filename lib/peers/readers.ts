@@ -1,5 +1,5 @@
 /** Readers of options that several peers have: ranges, Python's spellings. */
-import { arrayLength } from "../core/arguments.js";
+import { arrayLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { numberWhere, oneOf, type Reader } from "../objective/spec-values.js";
 

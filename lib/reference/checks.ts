@@ -1,5 +1,5 @@
 /** What the reference demands of its arguments: lengths, ranges, and numbers where numbers are needed. */
-import { arrayLength } from "../core/arguments.js";
+import { arrayLength } from "../core/arrays.js";
 import { describe, expected, PapoError } from "../core/errors.js";
 import { MOST_ROWS } from "../core/shape.js";
 

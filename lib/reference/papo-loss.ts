@@ -1,5 +1,6 @@
 /** The op papo_loss in float64, and the whole loss around it: layout, reductions, metrics, gradients. */
-import { arrayLength, checkObject, numbersOf } from "../core/arguments.js";
+import { checkObject, numbersOf } from "../core/arguments.js";
+import { arrayLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { checkArray, countedRows } from "./checks.js";
 import { type ObjectiveNumbers, objectiveNumbers } from "./objective-numbers.js";

@@ -1,5 +1,7 @@
 /** Options as they were at the first look: the reference reads them as it goes, and a getter may change its mind. */
+
 import { checkObject } from "../core/arguments.js";
+import { arrayLength, isArray, isRevoked } from "../core/arrays.js";
 import { typedArrayClass } from "../core/typed-array.js";
 
 /** Longer arrays are left as they are: the check of their length refuses them. */
@@ -13,25 +15,25 @@ const MOST_COPIED = 2 ** 24;
  */
 export function readOnce<O extends object>(where: string, options: O): O {
   checkObject(where, "options", options);
-  return Array.isArray(options) ? options : (once(options) as O);
+  return isArray(options) ? options : (once(options) as O);
 }
 
 function once(value: unknown): unknown {
-  return Array.isArray(value) ? elementsOf(value) : onceNoArray(value);
+  return isArray(value) ? elementsOf(value) : onceNoArray(value);
 }
 
 /** Arrays in an array stay as they are: nothing reads further, and they may be without an end. */
 function elementsOf(array: readonly unknown[]): readonly unknown[] {
-  const { length } = array;
-  if (length > MOST_COPIED) return array;
+  const length = arrayLength(array);
+  if (length === undefined || length > MOST_COPIED) return array;
   return Array.from({ length }, (_, i) => {
     const element = array[i];
-    return Array.isArray(element) ? element : onceNoArray(element);
+    return isArray(element) ? element : onceNoArray(element);
   });
 }
 
 function onceNoArray(value: unknown): unknown {
-  if (typeof value !== "object" || value === null) return value;
+  if (typeof value !== "object" || value === null || isRevoked(value)) return value;
   return typedArrayClass(value) === undefined ? new Proxy({}, firstLook(value)) : value;
 }
 

@@ -1,5 +1,6 @@
 /** The op token_objective in float64: every term of every token, and the slopes in its statistics. */
-import { arrayLength, checkObject } from "../core/arguments.js";
+import { checkObject } from "../core/arguments.js";
+import { arrayLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { checkArray, checkNumbers, countedRows, notFinite } from "./checks.js";
 import { limitedDifference, sampledKl } from "./divergence.js";

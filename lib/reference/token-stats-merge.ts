@@ -1,4 +1,5 @@
 /** The op token_stats_merge in float64: the states of any number of parts of the vocabulary as one. */
+import { listLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { checkCount } from "./checks.js";
 import { readOnce } from "./read-once.js";
@@ -32,11 +33,12 @@ export function tokenStatsMerge(options: TokenStatsMergeOptions): TokenStates {
   options = readOnce(where, options);
   const { rows } = options;
   checkCount(where, "rows", rows);
-  if (!Array.isArray(options.states)) {
+  const count = listLength(options.states);
+  if (count === undefined) {
     throw expected("ERR_ARGUMENT", where, "states to be an array", describe(options.states));
   }
   const parts: TokenStates[] = [];
-  for (let i = 0; i < options.states.length; i++) {
+  for (let i = 0; i < count; i++) {
     const part = options.states[i] as TokenStates;
     checkStates(where, `states[${i}]`, part, rows);
     parts.push(part);

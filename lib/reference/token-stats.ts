@@ -1,5 +1,6 @@
 /** The op token_stats in float64: what one or two rows of logits say about the sampled token. */
-import { arrayLength, checkObject } from "../core/arguments.js";
+import { checkObject } from "../core/arguments.js";
+import { arrayLength } from "../core/arrays.js";
 import { describe, expected, type PapoError } from "../core/errors.js";
 import {
   checkArray,

@@ -1,5 +1,7 @@
 /** Reading correction rules from outside: every key read once, checked, with its default; frozen. */
+
 import { flag, readOptions } from "../core/arguments.js";
+import { listLength } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { oneOf } from "../core/option-values.js";
 import type { RolloutCorrectionRule } from "./correction.js";
@@ -84,8 +86,8 @@ export function readWeightRule(
 const MOST_RULES = 1024;
 
 /** Throws ERR_ARGUMENT for an array of more rules than anybody means. */
-export function checkRuleCount(where: string, name: string, rules: readonly unknown[]): void {
-  if (rules.length <= MOST_RULES) return;
+export function checkRuleCount(where: string, name: string, rules: unknown, count: number): void {
+  if (count <= MOST_RULES) return;
   const what = `${name} to hold at most ${MOST_RULES} rules`;
   throw expected("ERR_ARGUMENT", where, what, describe(rules));
 }
@@ -97,11 +99,18 @@ export function readRejections(
   value: RejectionInput | readonly RejectionInput[] | null,
 ): RolloutCorrectionRule["reject"] {
   if (value === null) return null;
-  if (!Array.isArray(value)) return readRejection(where, name, value as RejectionInput);
-  checkRuleCount(where, name, value);
+  const length = listLength(value);
+  if (length === undefined) return readRejection(where, name, value as RejectionInput);
+  checkRuleCount(where, name, value, length);
   const rules: RejectionRule[] = [];
-  for (let i = 0; i < value.length; i++) {
-    rules.push(readRejection(where, `${name}[${i}]`, value[i] as RejectionInput));
+  for (let i = 0; i < length; i++) {
+    rules.push(
+      readRejection(
+        where,
+        `${name}[${i}]`,
+        (value as readonly RejectionInput[])[i] as RejectionInput,
+      ),
+    );
   }
   return Object.freeze(rules);
 }

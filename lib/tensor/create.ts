@@ -1,5 +1,6 @@
 /** Makes tensors: over the caller's array, of zeros, of one number. */
-import { arrayLength, numbersOf, readOptions } from "../core/arguments.js";
+import { numbersOf, readOptions } from "../core/arguments.js";
+import { arrayLength, isArray } from "../core/arrays.js";
 import type { Device } from "../core/device.js";
 import type { DType, Float16ArrayIfKnown, TensorArray } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
@@ -65,7 +66,7 @@ export function tensor(
   options: TensorOptions<DType, Shape> = {},
 ): Tensor {
   const given = readOptions("tensor", options, TENSOR_OPTIONS);
-  const plain = Array.isArray(data);
+  const plain = isArray(data);
   const { dtype = plain ? "float32" : undefined } = given;
   const array = plain ? fromNumbers(numbersOf("tensor", "data", data), dtype) : data;
   return new Tensor("tensor", array, { shape: [arrayLength(array) ?? 0], ...given, dtype });

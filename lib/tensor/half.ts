@@ -1,5 +1,7 @@
 /** float16 and bfloat16: conversions to and from float32, rounding to nearest even. */
+
 import { numbersOf } from "../core/arguments.js";
+import { isArray } from "../core/arrays.js";
 import {
   type ArrayOf,
   allocate,
@@ -55,7 +57,7 @@ export function fromBfloat16(data: Uint16Array): Float32Array {
 }
 
 function wide(where: string, values: unknown): Float32Array | Float64Array {
-  if (Array.isArray(values)) return numbersOf(where, "values", values);
+  if (isArray(values)) return numbersOf(where, "values", values);
   const what = "values to be an array of numbers, a";
   checkClass(where, what, values, ["Float32Array", "Float64Array"]);
   return values as Float32Array;

@@ -1,6 +1,7 @@
 /** Wrong values for the place of a right one: `HOSTILE`, numbers at edges, and what looks almost like the right one. */
 import * as papo from "../../lib/index.js";
 import { HOSTILE } from "../support/hostile.js";
+import { LENGTHS, revoked, saysLength } from "../support/proxies.js";
 import { resizable, secretlyResizable } from "../support/resizable.js";
 
 type Numbers = Float32Array | Float64Array | Int32Array | Uint8Array | Uint16Array;
@@ -93,6 +94,12 @@ const lookAlike: Make = (valid) => {
   return { ...facts, data, disposed: false, grad: undefined, ...verbs };
 };
 
+/** As an array of its own: numbers where a tensor or a typed array was. */
+function listOf(valid: unknown): unknown[] {
+  if (Array.isArray(valid)) return valid;
+  return isTyped(valid) ? Array.from(valid) : [1, 1, 1];
+}
+
 const NEAR: Readonly<Record<string, Make>> = {
   "half of it": (valid) => (typeof valid === "number" ? valid / 2 : OTHERWISE),
   "twice of it": (valid) => (typeof valid === "number" ? valid * 2 : OTHERWISE),
@@ -161,6 +168,21 @@ const NEAR: Readonly<Record<string, Make>> = {
       .concat(new Array(length))
       .slice(1, length + 1);
   },
+  "a revoked proxy": () => revoked({}),
+  "a revoked proxy of an array": () => revoked([]),
+  "a revoked proxy of a function": () => revoked(() => 1),
+  ...Object.fromEntries(
+    Object.entries(LENGTHS).flatMap(
+      ([name, length]) =>
+        [
+          [`an array of length ${name}`, (valid) => saysLength(listOf(valid), length)],
+          [
+            `an array of length ${name} at the second look`,
+            (valid) => saysLength(listOf(valid), length, 2),
+          ],
+        ] satisfies [string, Make][],
+    ),
+  ),
   "a frozen copy": (valid) =>
     Object.freeze(Array.isArray(valid) ? valid.slice() : { ...Object(valid) }),
   "what looks like an array": (valid) =>
