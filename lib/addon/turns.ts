@@ -8,8 +8,17 @@ export type Worker = "host" | "device";
 /** How many calls of the process may run when one begins. */
 export type Limits = Readonly<Record<Worker, number>>;
 
+/**
+ * Numbers that calls on the host read and write which are more at once: about a millisecond's work, for which whatever waits
+ * for a thread of libuv may wait, too. Small calls two by two would take up to twice their time in ways between threads.
+ */
+const LITTLE = 2 ** 24;
+const MOST_LITTLE = 16;
+
 export interface Turn {
   readonly worker: Worker;
+  /** How many numbers a call on the host reads and writes; unknown, and so many, where absent. */
+  readonly numbers?: number;
   /** Takes a call that waits out of the line, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Called at once where the call has to wait. */
@@ -22,8 +31,10 @@ export class Turns {
   /** Calls that run for other threads. */
   readonly #elsewhere: () => number;
   #running = 0;
+  /** Numbers of those that run. */
+  #inHand = 0;
   /** In the order of their coming, in which they begin. */
-  readonly #waiting = new Map<() => void, Worker>();
+  readonly #waiting = new Map<() => void, Place>();
 
   constructor(limits: Limits, elsewhere: () => number) {
     this.#limits = limits;
@@ -31,35 +42,48 @@ export class Turns {
   }
 
   /** Makes a call when it is its turn, which is at once where few run. */
-  async take<T>({ worker, signal, onWait }: Turn, call: () => Promise<T>): Promise<T> {
-    if (this.#waiting.size > 0 || !this.#hasRoom(worker)) {
+  async take<T>(
+    { worker, numbers = LITTLE + 1, signal, onWait }: Turn,
+    call: () => Promise<T>,
+  ): Promise<T> {
+    const place = { worker, numbers };
+    if (this.#waiting.size > 0 || !this.#hasRoom(place)) {
       onWait?.();
-      await this.#placeInLine(worker, signal);
-    } else this.#running++;
+      await this.#standInLine(place, signal);
+    } else this.#begin(place);
     try {
       return await call();
     } finally {
       this.#running--;
+      this.#inHand -= numbers;
       this.#admit();
     }
   }
 
   /** One call of every thread may always run: none is told when others have ended. */
-  #hasRoom(worker: Worker): boolean {
-    return this.#running === 0 || this.#running + this.#elsewhere() < this.#limits[worker];
+  #hasRoom({ worker, numbers }: Place): boolean {
+    if (this.#running === 0) return true;
+    const isLittle = this.#running < MOST_LITTLE && this.#inHand + numbers <= LITTLE;
+    return isLittle || this.#running + this.#elsewhere() < this.#limits[worker];
   }
 
-  #placeInLine(worker: Worker, signal: AbortSignal | undefined): Promise<void> {
+  #begin({ numbers }: Place): void {
+    this.#running++;
+    this.#inHand += numbers;
+  }
+
+  #standInLine(place: Place, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const start = () => {
         forget();
         resolve();
       };
-      this.#waiting.set(start, worker);
+      this.#waiting.set(start, place);
       const forget = onAbort(signal, () => {
         forget();
         this.#waiting.delete(start);
         reject(signal?.reason);
+        // It may have been the one that was too large for the room there is.
         this.#admit();
       });
     });
@@ -67,14 +91,17 @@ export class Turns {
 
   /** Those in front; a call that comes in between does not overtake them. */
   #admit(): void {
-    for (const [start, worker] of this.#waiting) {
-      if (!this.#hasRoom(worker)) return;
+    for (const [start, place] of this.#waiting) {
+      if (!this.#hasRoom(place)) return;
       this.#waiting.delete(start);
-      this.#running++;
+      this.#begin(place);
       start();
     }
   }
 }
+
+/** What a call in the line is known by. */
+type Place = Required<Pick<Turn, "worker" | "numbers">>;
 
 /** Deno has no libuv, and would ask for a permission at the import of papo. */
 export function limitsOf({ versions, env }: Surroundings): Limits {

@@ -117,7 +117,7 @@ async function runPackedAsync(
   };
   const run = () => runNowAsync(where, kept, signal);
   if (call.onDevice) await inDeviceTurn([...call.memory, call.stream], run, { signal, onWait });
-  else await turns.take({ worker: "host", signal, onWait }, run);
+  else await turns.take({ worker: "host", numbers: call.size, signal, onWait }, run);
 }
 
 async function runNowAsync(
@@ -209,6 +209,8 @@ interface PackedCall {
   readonly stream: NativeStream | undefined;
   readonly memory: readonly NativeMemory[];
   readonly onDevice: boolean;
+  /** Numbers of all its tensors. */
+  readonly size: number;
 }
 
 /** Packs a call; its numbers are good until the next one is packed. */
@@ -218,6 +220,7 @@ function packed(call: OpCall): PackedCall {
   const memory: NativeMemory[] = [];
   let stream: NativeStream | undefined;
   let onDevice = false;
+  let size = 0;
   let at = 0;
   for (const { name, isInput } of tensors) {
     const tensor = (isInput ? inputs : outputs)[name];
@@ -232,6 +235,7 @@ function packed(call: OpCall): PackedCall {
       numbers[at + 3] = tensor.rows;
       numbers[at + 4] = tensor.columns;
       numbers[at + 5] = tensor.rowPitch;
+      size += tensor.rows * tensor.columns;
       // The stream in force on the device of the call, if its tensors lie on one.
       if (device !== "cpu") {
         onDevice = true;
@@ -243,7 +247,7 @@ function packed(call: OpCall): PackedCall {
   for (const attribute of attributes) {
     numbers[at++] = numberOf(where, attribute, call.attributes[attribute.name]);
   }
-  return { index, numbers, stream, memory, onDevice };
+  return { index, numbers, stream, memory, onDevice, size };
 }
 
 function numberOf(where: string, attribute: Attribute, value: Attributes[string]): number {

@@ -93,6 +93,39 @@ test("what runs for other threads takes room, all but that of one call", async (
   t.deepEqual(begun.slice(5), ["5"]);
 });
 
+test("small calls run sixteen at once, in their order, and behind a large one they wait", async (t) => {
+  const names = Array.from({ length: 20 }, (_, i) => `small ${i}`);
+  const { begun, come, end } = hold(lineOf(), names, (call) => ({
+    numbers: call.startsWith("small") ? 2 ** 10 : 2 ** 30,
+  }));
+  t.deepEqual(begun, names.slice(0, 16));
+  await end("small 3");
+  t.is(begun.length, 17);
+  come("large", "small behind");
+  for (const name of names) {
+    await end(name);
+    // It has its turn once one of the others is left, and is then half of those that run.
+    const small = names.indexOf(name);
+    t.is(begun.includes("large"), small >= 18, name);
+    t.is(begun.includes("small behind"), small === 19, name);
+  }
+  await end("large");
+  await end("small behind");
+});
+
+test("a small call does not wait for one that an abort takes out of the line", async (t) => {
+  const controller = new AbortController();
+  const { begun, promises, end } = hold(lineOf(), ["0", "1", "large", "2"], (call) =>
+    call === "large" ? { signal: controller.signal } : { numbers: 1 },
+  );
+  t.deepEqual(begun, ["0", "1"]);
+  controller.abort(new Error("enough"));
+  await t.throwsAsync(promises[2] as Promise<string>, { message: "enough" });
+  await turn();
+  t.deepEqual(begun, ["0", "1", "2"]);
+  for (const call of begun) await end(call);
+});
+
 test("a call that waits says so before it does, and is gone with its signal; those behind it move up", async (t) => {
   const controller = new AbortController();
   const waited: string[] = [];
