@@ -20,7 +20,10 @@ export interface BackwardOptions {
 
 /** Options of `grad` and `valueAndGrad`. */
 export interface GradOptions {
-  /** Memory for the gradients, in the order of the arguments; it is overwritten. Fresh where undefined. */
+  /**
+   * Memory for the gradients, in the order of the arguments; it is overwritten, and holds nothing of use where the way back
+   * fails or is aborted. Fresh where undefined.
+   */
   readonly out?: readonly (Tensor | undefined)[];
   /**
    * The memory in `out` is all zero already. Rows that the function masks are then not touched at all, and of padding

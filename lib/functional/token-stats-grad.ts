@@ -111,7 +111,7 @@ const EVALUATION = ["loss", "terms", "coefficients", "metrics", "tokens", "skipp
  *
  * `tokenStatsPartial` shows the whole way. All parts together give what one call with the whole vocabulary would.
  *
- * @returns fresh memory where none was given
+ * @returns fresh memory where none was given; an error leaves memory that was given as it was
  * @throws PapoError as `tokenStatsPartial` and `finishTokenStats`; ERR_ARGUMENT for gradients by other names;
  *         ERR_NOT_FINITE where a gradient of a counted row is not finite, or not 0 for an infinite KL
  */
@@ -132,7 +132,10 @@ export function tokenStatsGrad(options: TokenStatsGradOptions): LogitsGradients 
   return result;
 }
 
-/** `tokenStatsGrad` off the event loop; logits and gradients must be left alone until it settles. */
+/**
+ * `tokenStatsGrad` off the event loop; logits and gradients must be left alone until it settles. After an abort of a call that
+ * runs, memory given for gradients holds nothing of use.
+ */
 export async function tokenStatsGradAsync(
   options: TokenStatsGradOptions & { readonly signal?: AbortSignal | undefined },
 ): Promise<LogitsGradients> {

@@ -163,7 +163,8 @@ export class BoundEvaluation {
   }
 
   /**
-   * Evaluates the memory as it is now and writes the gradients.
+   * Evaluates the memory as it is now and writes the gradients. After unusable logits (ERR_NOT_FINITE for a row of them or
+   * its KL) they hold nothing of use, and with `inPlace` neither do the logits; any other error leaves them as they were.
    *
    * @returns the loss
    * @throws PapoError ERR_NOT_FINITE, ERR_RANGE naming the first counted row with unusable data; ERR_DISPOSED where
@@ -189,7 +190,8 @@ export class BoundEvaluation {
    * `run` off the event loop. The memory of logits and gradients must neither be written nor transferred until it
    * settles; all other data was copied when the call returned.
    *
-   * @param options.signal  an abort stops at the next block of rows and rejects with its reason
+   * @param options.signal  an abort stops at the next block of rows and rejects with its reason; gradients hold nothing of
+   *        use then
    */
   async runAsync(options?: BoundRunAsyncOptions): Promise<number> {
     const where = "BoundEvaluation.runAsync";

@@ -55,9 +55,9 @@ export class Objective {
    * batch, the losses and gradients of its parts add up to its own, however it is cut, padded or packed; with
    * `worldSize` too, those of the workers average to it.
    *
-   * Arguments that are refused leave memory given for gradients as it was. After an error in the data
-   * (ERR_NOT_FINITE) it holds nothing of use (but for rows that `gradsZeroed` leaves alone), and with `inPlace` the
-   * logits are gone.
+   * What is refused leaves memory given for gradients as it was. After unusable logits (ERR_NOT_FINITE for a row of them or
+   * its KL) it holds nothing of use, but for rows that `gradsZeroed` leaves alone, and with `inPlace` the logits are gone;
+   * `plan: "composed"` finds them before it writes.
    *
    * @throws PapoError ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_RANGE for what does not fit, a term without its input and
    *         a schedule without `step` among it; ERR_NOT_FINITE naming the first counted row with an unusable number
@@ -78,7 +78,8 @@ export class Objective {
    * `evaluate` off the event loop. The logits' memory must neither be written nor transferred until it settles; all
    * other data was copied when the call returned.
    *
-   * @param options.signal  an abort stops at the next block of rows and rejects with its reason
+   * @param options.signal  an abort stops at the next block of rows and rejects with its reason; memory given for
+   *        gradients holds nothing of use then, unless the call still waited
    */
   async evaluateAsync(batch: Batch, options: EvaluateAsyncOptions = {}): Promise<Evaluation> {
     const where = "Objective.evaluateAsync";

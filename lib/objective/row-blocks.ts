@@ -22,7 +22,8 @@ export type BlockGradients = Pick<EvaluationGradients, "gradLogits" | "gradMaske
  * Takes blocks in any order, each row once; rows whose mask is 0 may be left out. The weights of all rows are known
  * from the start, so each block's gradients are final when `add` returns and its logits may be forgotten.
  *
- * A block that failed or was aborted counts as not added and may be added again, unless it was in place.
+ * A block that failed or was aborted counts as not added and may be added again, unless it was in place. What such a
+ * block leaves in memory given for gradients is what `Objective.evaluate` leaves there.
  * With gradients there can be one block only, of all rows, where the gradient of a row depends on others: with a part
  * of the objective that looks at a sequence or the batch, and with `onInvalid: "skip"`, since an unusable row changes
  * the weights of every other one. (Find such rows first with `gradients: false`, then mask them.)

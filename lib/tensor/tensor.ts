@@ -69,7 +69,10 @@ export type SliceRank<R extends number> = number extends R ? number : R extends 
 
 /** Options of a copy. */
 export interface CopyOptions {
-  /** Memory to copy to, on the device that is named: same shape and dtype, any pitch. Fresh and without gaps if not said. */
+  /**
+   * Memory to copy to, on the device that is named: same shape and dtype, any pitch. It holds nothing of use where the copy
+   * itself fails. Fresh and without gaps if not said.
+   */
   readonly out?: Tensor | undefined;
   /** The stream to copy in; if not said the one in force, else the default stream of the device that it is copied from or to. */
   readonly stream?: Stream | undefined;
