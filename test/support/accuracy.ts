@@ -91,14 +91,28 @@ export function isAsked(quantity: Quantity, row: HardRow, { trueKl }: RowErrors)
   return quantity !== "klRelative" || (row === "near" && trueKl > 0.9e-10);
 }
 
+/** An error that is beyond its bound. */
+export interface Excess {
+  readonly quantity: Quantity;
+  /** The error over the bound; NaN where the error is none. */
+  readonly times: number;
+  readonly text: string;
+}
+
 /** What of a row is beyond its bounds. */
-export function beyond(bounds: RowBounds, row: HardRow, errors: RowErrors): string[] {
+export function excesses(bounds: RowBounds, row: HardRow, errors: RowErrors): Excess[] {
   return (Object.entries(bounds) as [Quantity, number][])
     .filter(([quantity, bound]) => isAsked(quantity, row, errors) && !(errors[quantity] <= bound))
     .map(([quantity, bound]) => {
       const error = errors[quantity].toExponential(2);
-      return `${quantity} of ${row}: ${error}, bound ${bound.toExponential(2)}`;
+      const text = `${quantity} of ${row}: ${error}, bound ${bound.toExponential(2)}`;
+      return { quantity, times: errors[quantity] / bound, text };
     });
+}
+
+/** The same in words. */
+export function beyond(bounds: RowBounds, row: HardRow, errors: RowErrors): string[] {
+  return excesses(bounds, row, errors).map(({ text }) => text);
 }
 
 const ATTRIBUTES = {
