@@ -3,14 +3,19 @@
  *
  * Each instruction set runs in a process of its own, since it is chosen once per process. The rows are
  * `test/support/hard-rows.ts`, what is measured of them `test/support/accuracy.ts`. The tables go between the markers of
- * native/math/README.md, every row's numbers into bench/results/errors.json. What is beyond the committed bounds of
- * test/support/error-bounds.json fails the command; `-- --bounds` sets those of this machine's instruction sets anew, `-- --stored`
- * measures nothing and makes tables and bounds of errors.json.
+ * native/math/README.md, every row's numbers into bench/results/errors.json, where those of instruction sets that were not measured
+ * stay as they are. What is beyond the committed bounds of test/support/error-bounds.json fails the command.
+ *
+ *   npm run bench:errors                    every instruction set of this machine
+ *   npm run bench:errors -- --bounds        sets the bounds of what was measured anew, and no others
+ *   npm run bench:errors -- --stored        measures nothing: tables of errors.json, and with --bounds all bounds
+ *   npm run bench:errors -- --child         one instruction set's rows on standard output, and nothing else
+ *   npm run bench:errors -- --from FILE     takes what --child said on another machine for what was measured; repeatable
  */
 import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import { info } from "../lib/index.js";
 import {
   BOUNDS,
@@ -38,6 +43,15 @@ const ROWS: readonly HardRow[] = [...HARD_ROWS, "near"];
 const MARGIN = 1.25;
 /** Bounds below this would hold the C library to its last digits, and not the engine. */
 const LEAST_BOUND = 1e-12;
+
+const { values } = parseArgs({
+  options: {
+    bounds: { type: "boolean", default: false },
+    stored: { type: "boolean", default: false },
+    child: { type: "boolean", default: false },
+    from: { type: "string", multiple: true },
+  },
+});
 
 interface Measured extends RowErrors {
   readonly isa: string;
@@ -161,13 +175,27 @@ function boundsOf(all: readonly Measured[]): ReturnType<typeof committedBounds> 
   );
 }
 
+/** What is asked for, and with --stored nothing. */
+async function measuredNow(): Promise<Measured[]> {
+  if (values.stored) return [];
+  if (values.from) return values.from.flatMap(readMeasured);
+  return (await Promise.all(info().isas.map(measuredOn))).flat();
+}
+
+function readMeasured(path: string): Measured[] {
+  return JSON.parse(readFileSync(path, "utf8")) as Measured[];
+}
+
 async function main(): Promise<void> {
-  const { isas } = info();
-  const all = process.argv.includes("--stored")
-    ? (JSON.parse(readFileSync(RESULTS, "utf8")) as Measured[])
-    : (await Promise.all(isas.map(measuredOn))).flat();
-  if (process.argv.includes("--bounds")) {
-    const bounds = { ...committedBounds(), ...boundsOf(all) };
+  const stored = readMeasured(RESULTS);
+  const measured = await measuredNow();
+  const isas = [...new Set([...stored, ...measured].map(({ isa }) => isa))];
+  const all = isas.flatMap((name) => {
+    const own = measured.filter(({ isa }) => isa === name);
+    return own.length > 0 ? own : stored.filter(({ isa }) => isa === name);
+  });
+  if (values.bounds) {
+    const bounds = { ...committedBounds(), ...boundsOf(values.stored ? all : measured) };
     writeFileSync(BOUNDS_FILE, `${JSON.stringify(bounds, null, 2)}\n`);
   }
   const path = `${root}native/math/README.md`;
@@ -192,5 +220,5 @@ async function main(): Promise<void> {
   if (failures.length > 0) process.exitCode = 1;
 }
 
-if (process.argv.includes("--child")) console.log(JSON.stringify(measureAll()));
+if (values.child) console.log(JSON.stringify(measureAll()));
 else await main();
