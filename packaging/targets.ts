@@ -1,6 +1,6 @@
 /** The systems that prebuilt addons are for, what each is compiled with, and where its addon lies. */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, openSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { libcOfProcess } from "../lib/addon/libc.js";
 
@@ -86,13 +86,13 @@ export function holdsKernels(path: string): boolean {
   return readFileSync(path).includes(".nv_fatbin\0");
 }
 
-/** Runs a program to its end, its output being ours; where it fails, this process ends with a sentence. */
+/** Runs a program to its end, its output being ours or a file; where it fails, this process ends with a sentence. */
 export function run(program: string, args: readonly string[], options: RunOptions = {}): void {
-  const { env = {}, cwd } = options;
+  const { env = {}, cwd, output } = options;
   const { status, error, signal } = spawnSync(program, args, {
     cwd,
     env: { ...process.env, ...env },
-    stdio: "inherit",
+    stdio: ["inherit", output === undefined ? "inherit" : openSync(output, "w"), "inherit"],
   });
   if (status === 0) return;
   const how = error?.message ?? signal ?? `status ${status}`;
@@ -103,4 +103,5 @@ export function run(program: string, args: readonly string[], options: RunOption
 interface RunOptions {
   readonly cwd?: string | undefined;
   readonly env?: Readonly<Record<string, string>>;
+  readonly output?: string;
 }

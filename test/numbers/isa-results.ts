@@ -1,8 +1,8 @@
 /** What each instruction set makes of the same batches, in a process each, and how far apart two of them are. */
 import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { LOGITS_DTYPES } from "../ops/engine-batch.js";
+import { programBeside } from "../support/beside.js";
 import { DISTRIBUTIONS, type DistributionName } from "../support/inputs.js";
 
 export const ISA_BATCH = {
@@ -34,8 +34,8 @@ export interface IsaResult {
 }
 
 export async function resultsOn(isa: string): Promise<IsaResult[]> {
-  const child = fileURLToPath(new URL("isa-child.ts", import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, ["--import=tsx", child], {
+  const child = programBeside(import.meta.url, "isa-child");
+  const { stdout } = await promisify(execFile)(process.execPath, child, {
     env: { ...process.env, PAPO_CPU_ISA: isa },
     encoding: "buffer",
     maxBuffer: 2 ** 28,
