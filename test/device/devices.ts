@@ -48,7 +48,16 @@ export function freeBytes(device: CudaDevice = DEVICE): number {
   return cuda.memory(device).freeBytes;
 }
 
-type Native = "run" | "runAsync" | "copy" | "copyAsync" | "clear" | "recordEvent" | "waitEvent";
+type Native =
+  | "run"
+  | "runAsync"
+  | "copy"
+  | "copyAsync"
+  | "clear"
+  | "recordEvent"
+  | "waitEvent"
+  | "synchronizeAsync"
+  | "synchronizeEventAsync";
 type Call = (...args: unknown[]) => unknown;
 
 /** Runs `act` with one function of the addon replaced. */
