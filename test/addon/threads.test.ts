@@ -1,13 +1,15 @@
 import test from "ava";
 import { inChild } from "./in-child.js";
 
+/** Odd ones too, and more than the batch has rows. */
+const THREADS = [1, 2, 7, 60];
+
 test("results are the same to the bit for any number of threads, and the number is honoured", async (t) => {
   const results = [];
-  for (const threads of [1, 2, 3, 8])
-    results.push(await inChild({ PAPO_NUM_THREADS: `${threads}` }));
+  for (const threads of THREADS) results.push(await inChild({ PAPO_NUM_THREADS: `${threads}` }));
   t.deepEqual(
     results.map(({ threads }) => threads),
-    [1, 2, 3, 8],
+    THREADS,
   );
   t.is(new Set(results.map(({ bits }) => bits)).size, 1);
 });
