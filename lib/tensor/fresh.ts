@@ -2,7 +2,8 @@
 import type { Device } from "../core/device.js";
 import type { DType } from "../core/dtype.js";
 import { clearRows } from "./copy.js";
-import { FRESH, Tensor, type TensorInit } from "./tensor.js";
+import { Tensor, type TensorInit } from "./tensor.js";
+import { FRESH } from "./tensor-memory.js";
 
 /** Whether fresh memory there is zero before anybody writes to it, and costs nothing until then: that of the host is. */
 export function freshIsZero(device: Device): boolean {

@@ -3,31 +3,16 @@
 import { checkText, readOptions } from "../core/arguments.js";
 import { markClass } from "../core/copies.js";
 import { type Device, parseDevice } from "../core/device.js";
-import {
-  type ArrayOf,
-  allocate,
-  bytesOf,
-  type DType,
-  dtypeOf,
-  type LogitsDType,
-} from "../core/dtype.js";
+import { type ArrayOf, type DType, dtypeOf, type LogitsDType } from "../core/dtype.js";
 import { describe, expected } from "../core/errors.js";
 import { checkShape, type Shape, showShape } from "../core/shape.js";
-import { typedArrayLength } from "../core/typed-array.js";
 import { checkDevice } from "../cuda/devices.js";
 import { checkStream, type Stream } from "../cuda/stream.js";
-import { copyRows, copyRowsAsync, type TensorArgument, tensorArgument } from "./copy.js";
+import { copyRows, copyRowsAsync, type TensorArgument } from "./copy.js";
 import { overlapOf } from "./overlap.js";
 import { DeviceStorage, HostStorage, type Span } from "./storage.js";
-import {
-  checkLength,
-  checkOut,
-  checkRequiresGrad,
-  extentOf,
-  neededLength,
-  roomOf,
-  saidDType,
-} from "./tensor-checks.js";
+import { checkOut, checkRequiresGrad, extentOf, saidDType } from "./tensor-checks.js";
+import { FRESH, rowsOfStorage, storageFor, type TensorStorage } from "./tensor-memory.js";
 
 export type { TensorArgument };
 
@@ -60,9 +45,6 @@ export const TENSOR_OPTIONS: readonly (keyof TensorInit)[] = [
   "device",
   "requiresGrad",
 ];
-
-/** Stands for memory that is to be made: zeros on the host, uninitialised on a device. */
-export const FRESH: unique symbol = Symbol("fresh memory");
 
 /** What a slice of rows of a tensor of rank `R` is: rows of numbers, or a shorter vector. */
 export type SliceRank<R extends number> = number extends R ? number : R extends 1 ? 1 : 2;
@@ -105,7 +87,7 @@ export class Tensor<D extends DType = DType, R extends number = number> {
   readonly device: Device;
   #requiresGrad: boolean;
   #grad: Tensor<DType, R> | undefined = undefined;
-  readonly #storage: HostStorage<D> | DeviceStorage;
+  readonly #storage: TensorStorage<D>;
 
   /**
    * Use `tensor()`, whose result knows its dtype and rank.
@@ -130,7 +112,7 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     this.columns = extent.columns;
     this.rowPitch = extent.rowPitch;
     this.#requiresGrad = checkRequiresGrad(where, requiresGrad, this.dtype);
-    this.#storage = made ?? this.#memory(where, data);
+    this.#storage = made ?? storageFor<D>(where, data, this);
     // Nobody checks its facts again, so they stay what they were checked to be, in plain JavaScript too.
     Object.freeze(this);
   }
@@ -315,53 +297,16 @@ export class Tensor<D extends DType = DType, R extends number = number> {
     return this.#storage.span(where, name);
   }
 
-  /** The memory that the constructor was given or asked for; an array for a device is copied there. */
-  #memory(where: string, data: unknown): HostStorage<D> | DeviceStorage {
-    const { dtype, device, rows, columns, rowPitch } = this;
-    if (data === FRESH) {
-      const length = roomOf(this);
-      return device === "cpu"
-        ? new HostStorage<D>(where, "data", allocate(dtype, length))
-        : DeviceStorage.allocate(where, device, length * bytesOf(dtype));
-    }
-    const host = new HostStorage<D>(where, "data", data as ArrayOf<D>);
-    checkLength(where, this, typedArrayLength(data as ArrayOf<D>));
-    if (device === "cpu") return host;
-    const storage = DeviceStorage.allocate(where, device, neededLength(this) * bytesOf(dtype));
-    const from = tensorArgument(host.data(where, "data"), 0, dtype, rows, columns, rowPitch);
-    try {
-      copyRows(where, from, { ...from, ...storage.native(where, "data"), device });
-      return storage;
-    } catch (error) {
-      storage.dispose();
-      throw error;
-    }
-  }
-
   #view<S extends number>(
     where: string,
     shape: Shape,
-    [start, end]: readonly [number, number],
+    range: readonly [start: number, end: number],
     requiresGrad?: boolean,
   ): Tensor<D, S> {
-    const { dtype, device, columns, rowPitch } = this;
-    const begin = end === start ? 0 : start * rowPitch;
-    const length = neededLength({ rows: end - start, columns, rowPitch });
-    // An alias is all of the memory; what lies behind a slice's last row is not its own.
-    const whole = end - start === this.rows;
-    const storage = this.#storage;
-    let data: unknown;
-    if (storage instanceof HostStorage) {
-      data = whole
-        ? storage.data(where, "the tensor")
-        : storage.plain(where, "the tensor").subarray(begin, begin + length);
-    } else {
-      const bytes = bytesOf(dtype);
-      const range = whole ? [0, storage.bytes] : [begin * bytes, (begin + length) * bytes];
-      data = storage.view(where, "the tensor", range as [number, number]);
-    }
-    const pitch = shape.length >= 2 ? rowPitch : undefined;
-    return new Tensor<D, S>(where, data, { dtype, shape, rowPitch: pitch, device, requiresGrad });
+    const { dtype, device } = this;
+    const data = rowsOfStorage(where, this.#storage, this, range);
+    const rowPitch = shape.length >= 2 ? this.rowPitch : undefined;
+    return new Tensor<D, S>(where, data, { dtype, shape, rowPitch, device, requiresGrad });
   }
 
   #copyTo(where: string, device: unknown, options: CopyOptions) {
