@@ -170,3 +170,18 @@ test("what Object.prototype was given is no config file", (t) => {
     Reflect.deleteProperty(Object.prototype, "config");
   }
 });
+
+test("what cannot be said here, or must be done beside it, is told", (t) => {
+  const why = (config: object) => fromPapoAuthors(config).notExpressible.map((one) => one.why);
+  const dual = { worker: { actor: { clip_ratio_dual: 1.2, clip_ratio_high: 0.28 } } };
+  t.true(why(dual).includes("at or below 1 + clip_ratio_high it undercuts the ordinary clip"));
+  const full = why({ algorithm: { kl_penalty: "full" } });
+  t.is(full.length, why({}).length + 1);
+  t.is(why({ algorithm: { kl_prcp_penalty: "full" } }).length, why({}).length + 1);
+  const adaptive = fromPapoAuthors({ algorithm: { kl_type: "adaptive", kl_horizon: 50 } });
+  t.true(adaptive.rules.some((rule) => /AdaptiveKl\(\{.*horizon: 50 \}/.test(rule)));
+  t.throws(() => fromPapoAuthors({ algorithm: { filter_key: 3 } }), {
+    code: "ERR_ARGUMENT",
+    message: /filter_key to be text, received 3/,
+  });
+});

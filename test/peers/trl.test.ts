@@ -223,3 +223,23 @@ test("the PAPO trainer that TRL had: its weights, its clamp, and what was wrong 
   });
   t.is(differences.length, 2);
 });
+
+/** What an import says of one option. */
+const saidOf = (imported: ReturnType<typeof fromTrl>, name: string) =>
+  imported.notExpressible.find(({ option }) => option === name)?.why;
+
+test("what cannot be said here, or must be done beside it, is told", (t) => {
+  const refused = fromLiger({ delta: 1.1, epsilon_high: 0.2 });
+  t.regex(saidOf(refused, "delta") ?? "", /undercuts the ordinary clip/);
+  t.true(fromLiger({ use_ref_model: false }).rules.some((rule) => /set beta to 0/.test(rule)));
+  t.false(fromLiger({ use_ref_model: false, beta: 0 }).rules.some((rule) => /beta/.test(rule)));
+  const biased = { use_bias_correction_kl: true, importance_sampling_level: "token" };
+  t.is(fromLiger(biased).spec.refKlEstimator, "unbiased");
+  t.true(fromTrl({ sync_ref_model: true }).rules.some((rule) => /as it is mixed/.test(rule)));
+  const masked = fromTrl({ off_policy_mask_threshold: 0.5, use_vllm: true });
+  t.deepEqual(masked.spec.offPolicyMask, { threshold: 0.5 });
+  t.true(masked.batch.includes("rolloutLogProbs"));
+  const entropy = (entropy_coef: number) =>
+    fromTrl({ top_entropy_quantile: 0.2, entropy_coef }).differences.length;
+  t.is(entropy(0.01), entropy(0) + 1);
+});

@@ -206,3 +206,24 @@ test("terms beside a loss with a reduction of its own stay with loss_agg_mode, w
   t.deepEqual(beside({ use_kl_loss: true }), ["token-mean", [option], ["sequences"]]);
   t.deepEqual(beside(same), ["same", [], ["sequences"]]);
 });
+
+test("what cannot be said here, or must be done beside it, is told", (t) => {
+  const drawn = fromVerl({ algorithm: { use_pf_ppo: true } });
+  t.deepEqual(
+    drawn.notExpressible.map(({ why }) => why),
+    ["resampling happens before a batch is made"],
+  );
+  const sampler = fromVerl({ actor: { use_rollout_log_probs: true } });
+  t.is(sampler.rules.length, fromVerl({}).rules.length + 1);
+  for (const byStd of [true, false]) {
+    const { advantages } = fromVerl({
+      algorithm: { adv_estimator: "grpo_passk", norm_adv_by_std_in_grpo: byStd },
+    });
+    t.like(advantages, { kind: "pass@k", scale: byStd ? "group" : "none" });
+  }
+  const beside = fromVerl({
+    actor: { policy_loss: { loss_mode: "gspo" }, use_kl_loss: true, loss_agg_mode: "token-mean" },
+  });
+  t.regex(beside.notExpressible.map(({ why }) => why).join(), /the reference KL beside it has no/);
+  t.is(fromVerl({ clip_ratio: 0.1, clip_ratio_high: null }).spec.clipHigh, 0.1);
+});

@@ -65,6 +65,12 @@ test("a tolerance is relative to the reference, and allows nothing but numbers t
   t.false(mathEqual("A", "B", { tolerance: 1 }));
 });
 
+test("an answer that is longer than any answer is equal to itself alone", (t) => {
+  const long = "1".repeat(4001);
+  t.true(mathEqual(long, long));
+  t.false(mathEqual(`${long}.0`, long));
+});
+
 test("no answer takes long", (t) => {
   const long = (piece: string) => piece.repeat(Math.floor(3900 / piece.length));
   const pieces = [

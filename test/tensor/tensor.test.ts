@@ -61,7 +61,33 @@ test("an alias shares the memory and nothing else", (t) => {
   t.false(alias.disposed);
 });
 
+const LINE = zeros([4]);
+
 const refusals: readonly [string, () => unknown, PapoErrorCode, string][] = [
+  [
+    "a slice of a scalar",
+    () => scalar(1).sliceRows(0),
+    "ERR_SHAPE",
+    "[Tensor.sliceRows] expected a tensor with rows, received []",
+  ],
+  [
+    "a copy to another dtype",
+    () => zeros([2]).to("cpu", { out: zeros([2], { dtype: "float64" }) as never }),
+    "ERR_DTYPE",
+    "[Tensor.to] expected out to hold float32, received float64",
+  ],
+  [
+    "a copy to memory that it overlaps",
+    () => LINE.sliceRows(0, 3).to("cpu", { out: LINE.sliceRows(1, 4) }),
+    "ERR_BUFFER",
+    "[Tensor.to] expected out in memory of its own, received memory that overlaps",
+  ],
+  [
+    "a device pointer of host memory",
+    () => zeros([2]).devicePointer,
+    "ERR_DEVICE_MISMATCH",
+    "[Tensor.devicePointer] expected the tensor on a CUDA device, received one on cpu",
+  ],
   [
     "a short array",
     () => tensor(new Float32Array(5), { shape: [2, 3] }),
