@@ -318,6 +318,23 @@ const REFUSED: readonly (readonly [act: () => unknown, code: string, message: st
     "[finishTokenStats] expected hasMasked to be true, as logits come with maskedLogits, received false",
   ],
   [
+    () => {
+      const { maskedLogits: _, ...own } = whole();
+      return finishTokenStats({ ...own, states: STATES(), hasMasked: true });
+    },
+    "ERR_ARGUMENT",
+    "[finishTokenStats] expected hasMasked to be false, as logits come without maskedLogits, received true",
+  ],
+  [
+    () => {
+      const { maskedLogits: gradMaskedLogits, ...own } = whole();
+      const gradients = { gradEntropy: ones() };
+      return tokenStatsGrad({ ...own, states: STATES(), gradients, gradMaskedLogits });
+    },
+    "ERR_ARGUMENT",
+    "[tokenStatsGrad] expected gradMaskedLogits only with maskedLogits in a differentiable branch, received none",
+  ],
+  [
     () =>
       tokenStatsGrad({
         ...whole(),
