@@ -121,6 +121,28 @@ test.serial("a disk that takes no byte and says nothing is an error too", async 
   t.deepEqual(readdirSync(folder), []);
 });
 
+test.serial("a disk that takes a part at a time gets the rest behind it", async (t) => {
+  const { path } = place();
+  await writeVersion(path, 2);
+  const whole = readFileSync(path);
+  const handle = await open(process.execPath);
+  const ofHandles = Object.getPrototypeOf(handle);
+  await handle.close();
+  const original = ofHandles.write;
+  let writes = 0;
+  ofHandles.write = function (bytes: Uint8Array, at: number, length: number, position: number) {
+    writes++;
+    return original.call(this, bytes, at, Math.min(length, 1000), position);
+  };
+  try {
+    await writeVersion(path, 2);
+  } finally {
+    ofHandles.write = original;
+  }
+  t.true(writes > whole.length / 1000);
+  t.deepEqual(readFileSync(path), whole);
+});
+
 test("what is replaced gives its permissions", async (t) => {
   const { path } = place();
   writeFileSync(path, "private");
