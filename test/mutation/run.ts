@@ -1,8 +1,8 @@
 /**
- * Mutation testing of the objective's arithmetic: `npm run mutate -- [--file TEXT] [--tests TEXT] [--limit N] [--seed N]`.
+ * Mutation testing of the objective's arithmetic: `npm run mutate -- [--file TEXT] [--tests TEXT] [--open] [--limit N] [--seed N]`.
  *
- * `--file` takes the files whose path holds the text, `--tests` those test files alone, `--limit` that many mutants, drawn
- * by the seed. Fails where a mutant survives that test/mutation/survivors.json does not explain, and, in a run over
+ * `--file` takes the files whose path holds the text, `--tests` those test files alone, `--open` leaves out the
+ * mutants that are explained, which take longest, `--limit` takes so many of the others, drawn by the seed. Fails where a mutant survives that test/mutation/survivors.json does not explain, and, in a run over
  * everything, where an explanation is stale.
  */
 import { readFileSync } from "node:fs";
@@ -17,6 +17,7 @@ const { values } = parseArgs({
   options: {
     file: { type: "string", multiple: true },
     tests: { type: "string", multiple: true },
+    open: { type: "boolean", default: false },
     limit: { type: "string" },
     seed: { type: "string", default: "1" },
   },
@@ -43,7 +44,8 @@ const files = sources().filter(isChosen);
 const isOfSameLanguage = (path: string) =>
   files.some((file) => file.endsWith(".ts") === path.endsWith(".ts"));
 const tree = makeTree(sources().filter(isOfSameLanguage));
-const inFiles = tree.mutants.filter(({ file }) => isChosen(file));
+const isOpen = (mutant: Mutant) => !values.open || explained[nameOf(mutant)] === undefined;
+const inFiles = tree.mutants.filter((mutant) => isChosen(mutant.file) && isOpen(mutant));
 const chosen = drawn(inFiles, Number(values.limit ?? inFiles.length), Number(values.seed));
 console.error(`${chosen.length} of ${inFiles.length} mutants in ${files.length} files`);
 

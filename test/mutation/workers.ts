@@ -21,8 +21,8 @@ const WORKER = fileURLToPath(new URL("worker.ts", import.meta.url));
 /** Whoever says nothing for as long has lost its way: a test takes a second, on a busy machine a minute. */
 const PATIENCE_MS = 300_000;
 /** Tests of a mutant take no longer than this together, those of its own room this much more: the fastest are the sharpest. */
-const MOST_MS = 4000;
-const MOST_MS_OF_ROOM = 8000;
+const MOST_MS = 2000;
+const MOST_MS_OF_ROOM = 4000;
 /** And no longer than this for what is computed at load, which every one of its tests comes by. */
 const MOST_MS_AT_LOAD = 300;
 
