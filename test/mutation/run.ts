@@ -1,9 +1,11 @@
 /**
- * Mutation testing of the objective's arithmetic: `npm run mutate -- [--file TEXT] [--tests TEXT] [--open] [--limit N] [--seed N]`.
+ * Mutation testing of the objective's arithmetic:
+ * `npm run mutate -- [--file TEXT] [--tests TEXT] [--open] [--limit N] [--seed N]`.
  *
- * `--file` takes the files whose path holds the text, `--tests` those test files alone, `--open` leaves out the
- * mutants that are explained, which take longest, `--limit` takes so many of the others, drawn by the seed. Fails where a mutant survives that test/mutation/survivors.json does not explain, and, in a run over
- * everything, where an explanation is stale.
+ * `--file` takes the files whose path holds the text, `--tests` those test files alone, `--open` leaves out the mutants
+ * that are explained, which take longest, `--limit` takes that many of the rest, drawn by the seed. Fails where a mutant
+ * survives that test/mutation/survivors.json does not explain, and, in a run over everything, where an explanation is
+ * stale.
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -85,7 +87,8 @@ line("all", verdicts);
 const seconds = Math.round((performance.now() - started) / 1000);
 console.log(`${verdicts.length} mutants in ${seconds} s; seed ${values.seed}`);
 
-const isWhole = chosen.length === tree.mutants.length && !values.file && !values.tests;
+const isWhole =
+  chosen.length === tree.mutants.length && !values.file && !values.tests && !values.open;
 const names = new Set(survivors.map(({ mutant }) => nameOf(mutant)));
 const stale = isWhole ? Object.keys(explained).filter((name) => !names.has(name)) : [];
 for (const name of stale) console.log(`explained, and yet killed or gone: ${name}`);
