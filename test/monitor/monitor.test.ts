@@ -267,6 +267,19 @@ test("after a gap nothing shows until it is measured anew, against the baselines
   t.deepEqual(last(silent).watching, ["clip-fraction"]);
 });
 
+test("a gap is more steps than the rules say, not as many", (t) => {
+  const away = { ...HEALTHY, perceptionKl: 0.9, perceptionKlVariance: 20 };
+  for (const [steps, level] of [
+    [10, "alarm"],
+    [11, "calm"],
+  ] as const) {
+    const monitor = healthy({ gap: 10 });
+    feed(monitor, 10, () => away, 100);
+    t.is(monitor.level, "alarm");
+    t.is(monitor.update({ step: 109 + steps, metrics: away }).level, level, `${steps}`);
+  }
+});
+
 test("steps go up; left out, they follow each other", (t) => {
   const monitor = new CollapseMonitor();
   t.is(monitor.update({ metrics: HEALTHY }).step, 0);
