@@ -1,6 +1,7 @@
 /** Coefficients over the steps of training. */
 import test from "ava";
 import { coefficientAt, Objective, objective, type Schedule } from "../../lib/index.js";
+import { coefficientRange } from "../../lib/objective/schedule.js";
 import { makeBatch } from "../support/inputs.js";
 import { logitsBatch } from "./batches.js";
 
@@ -31,8 +32,28 @@ test("a cosine schedule has the same ends and middle, and is slow at both ends",
 });
 
 test("the ends are exactly the numbers that were written", (t) => {
-  const schedule: Schedule = { kind: "linear", from: 0.1, to: 0.3, steps: 3 };
-  t.is(coefficientAt(schedule, 3), 0.3);
+  // 0.7 + (0.1 − 0.7) is 0.09999999999999998.
+  for (const kind of ["linear", "cosine"] as const) {
+    const schedule: Schedule = { kind, from: 0.7, to: 0.1, steps: 3 };
+    t.is(coefficientAt(schedule, 0), 0.7);
+    t.is(coefficientAt(schedule, 3), 0.1);
+  }
+});
+
+test("the first step is one of them, and there may be one in all", (t) => {
+  t.is(coefficientAt({ ...LINEAR, steps: 10 }, 1), 0.02 - 0.002);
+  t.is(coefficientAt({ kind: "linear", from: 1, to: 3, steps: 1 }, 0), 1);
+  t.is(coefficientAt({ kind: "linear", from: 1, to: 3, steps: 1 }, 0.5), 2);
+  t.is(coefficientAt({ kind: "linear", from: 1, to: 3, steps: 1 }, 1), 3);
+});
+
+test("the values of a schedule lie between its ends, whichever is the larger one", (t) => {
+  for (const kind of ["linear", "cosine"] as const) {
+    t.deepEqual(coefficientRange({ kind, from: 0, to: 2, steps: 5 }), { min: 0, max: 2 });
+    t.deepEqual(coefficientRange({ kind, from: 2, to: -1, steps: 5 }), { min: -1, max: 2 });
+  }
+  t.deepEqual(coefficientRange({ kind: "constant", from: 3 }), { min: 3, max: 3 });
+  t.deepEqual(coefficientRange(-2), { min: -2, max: -2 });
 });
 
 test("an evaluation uses the value at its step", (t) => {
