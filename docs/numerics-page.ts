@@ -93,8 +93,9 @@ const REST = `\
   line) give the same loss too. The losses of micro-batches add up to the whole's within the rounding of a float64 sum in another
   order: 2n · 2^-53 of the sum of magnitudes of n tokens.
 - **Instruction sets** agree to the errors above, not to the bit, in units in the last place of float32 (of 1 nat where a value is
-  smaller): log-probs 0.4, entropies 6, KLs 8; float32 gradients 48 at a row's largest element, 16-bit ones 1 of their own.
-  avx512_bf16 and avx512 are the same to the bit.
+  smaller): log-probs 1, entropies 10, KLs 12; float32 gradients 12 at a batch's largest element, 16-bit ones 1 of their own. Where
+  one token has nearly all of a row's mass, and the surrogate is clipped, what is left of the row is some 1 − p: as exact as the rest of
+  the batch, but with few digits of its own. avx512_bf16 and avx512 are the same to the bit.
 - **Other settings** of a thread, as another addon may leave them behind (subnormals flushed, another rounding, traps), change no bit
   of what is computed on the logits, and are given back. What JavaScript adds up itself, row weights and the loss, rounds as its
   thread is set: one rounding a row.
@@ -107,7 +108,8 @@ const REST = `\
 - **CUDA**: the same sums with \`ex2.approx\` for the exponential. On a simulated device, where every exponential is off by as much as
   a real one may be (2^-22), entropies stay within 1e-6 nats.
 
-Derivations: [native/math](../native/math/README.md). \`npm run bench:errors\` measures your machine, and \`npm run docs\` renews this page.`;
+Derivations: [native/math](../native/math/README.md). \`npm run bench:errors\` measures your machine, \`npm run bench:errors:arm64\` NEON under
+emulation on x86-64, and \`npm run docs\` renews this page.`;
 
 function bounds(all: readonly Measured[]): string {
   const own = all.filter(({ dtype, vocabSize }) => dtype === "float32" && vocabSize === 151_936);

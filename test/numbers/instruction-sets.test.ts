@@ -2,22 +2,23 @@
 import test from "ava";
 import { info } from "../../lib/index.js";
 import { ulpOf } from "../support/ulps.js";
-import { ISA_BATCH, type IsaResult, ROWS, resultsOn } from "./isa-results.js";
+import { type IsaResult, resultsOn } from "./isa-results.js";
 
 /**
  * What two instruction sets may differ by. Statistics: in float32's ULP of the value, or of 1 nat where it is smaller,
- * since what differs is the float32 exponentials and their sums. Gradients: in the ULP of their dtype at the row's largest
- * element; float32's differ most where a token has nearly all of the mass, and all of the row is 1 − p and the others' share.
- * Seen: log-probs 0.25, entropies 4.1, KLs 5.7; gradients 32 (`wide`; 11 elsewhere), in 16 bits 0.03 (of small elements).
+ * since what differs is the float32 exponentials and their sums. Gradients: in the ULP of their dtype at the batch's largest
+ * element; a row has fewer digits of its own where one token has nearly all of the mass, and all of it is 1 − p.
+ * Seen over 25 seeds of such batches, by avx512, avx2, neon and scalar: log-probs 0.66, entropies 6.8, KLs 8.9, float32
+ * gradients 8 (`far`; 3 elsewhere). 19 of 20 batches stay within half of the bounds.
  */
 const MOST_ULPS = {
-  logProbs: 0.4,
-  maskedLogProbs: 0.4,
-  entropy: 6,
-  maskedEntropy: 6,
-  kl: 8,
-  reverseKl: 8,
-  float32: 48,
+  logProbs: 1,
+  maskedLogProbs: 1,
+  entropy: 10,
+  maskedEntropy: 10,
+  kl: 12,
+  reverseKl: 12,
+  float32: 12,
   float16: 1,
   bfloat16: 1,
 } as const;
@@ -39,33 +40,29 @@ function statisticUlps(a: Float64Array, b: Float64Array): number {
   return most;
 }
 
-function gradientUlps(a: Float64Array, b: Float64Array, dtype: IsaResult["dtype"]): number {
-  let most = 0;
-  const { vocabSize } = ISA_BATCH;
-  for (let row = 0; row < ROWS; row++) {
-    let [largest, difference] = [0, 0];
-    for (let at = row * vocabSize; at < (row + 1) * vocabSize; at++) {
-      largest = Math.max(largest, Math.abs(a[at] as number));
-      difference = Math.max(difference, Math.abs((a[at] as number) - (b[at] as number)));
-    }
-    if (largest > 0)
-      most = Math.max(most, difference / (ulpOf(largest, "float32") * COARSER[dtype]));
-  }
-  return most;
+/** Of both gradients, by the largest element of them. */
+function gradientUlps(a: IsaResult, b: IsaResult): number {
+  let [largest, difference] = [0, 0];
+  a.gradients.forEach((values, g) => {
+    const others = b.gradients[g] as Float64Array;
+    values.forEach((value, at) => {
+      largest = Math.max(largest, Math.abs(value));
+      difference = Math.max(difference, Math.abs(value - (others[at] as number)));
+    });
+  });
+  return difference / (ulpOf(largest, "float32") * COARSER[a.dtype]);
 }
 
 /** The largest distance of each quantity. */
 function distances(a: readonly IsaResult[], b: readonly IsaResult[]): Map<string, number> {
   const most = new Map<string, number>();
   const put = (name: string, ulps: number) => most.set(name, Math.max(most.get(name) ?? 0, ulps));
-  a.forEach(({ dtype, statistics, gradients }, i) => {
+  a.forEach((result, i) => {
     const other = b[i] as IsaResult;
-    for (const [name, values] of statistics) {
+    for (const [name, values] of result.statistics) {
       put(name, statisticUlps(values, other.statistics.get(name) as Float64Array));
     }
-    gradients.forEach((values, g) => {
-      put(dtype, gradientUlps(values, other.gradients[g] as Float64Array, dtype));
-    });
+    put(result.dtype, gradientUlps(result, other));
   });
   return most;
 }
