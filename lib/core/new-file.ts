@@ -21,11 +21,11 @@ const MOST_OF_NAME = 70;
 /**
  * Bytes go to a file beside the target, `NAME.PID-RANDOM.tmp`; `finish` gives it the target's name once it is on the
  * disk. Until then the target is as it was. Nothing is left of a file that is abandoned, nor where the process ends by an
- * error; a process that is killed leaves the temporary file.
+ * error; a process that is killed leaves the temporary file, and so does a worker that is terminated.
  *
- * A link is written through. What is replaced gives its permissions, and its owner where that is allowed, to what
- * replaces it; a file that may not be written is not replaced, nor is anything but a plain file. Other names of the old
- * file (hard links) keep it.
+ * A link is written through. What is replaced gives its permissions, and its owner and group where that is allowed, to
+ * what replaces it (where it is not, nobody gains by it); a file that may not be written is not replaced, nor is anything
+ * but a plain file. Other names of the old file (hard links) keep it.
  */
 export class NewFile {
   /** Where it will be, from the root on: what the path, if that is a link, leads to. */
@@ -91,15 +91,38 @@ export class NewFile {
   async #resemble({ uid, gid, mode }: Stats): Promise<void> {
     try {
       const own = await this.#handle?.stat();
+      const hasGroup = own?.gid === gid || (await this.#give(-1, gid));
       // Only the superuser may give a file away.
-      const given = own?.uid === uid && own.gid === gid ? undefined : this.#handle?.chown(uid, gid);
-      await given?.catch(() => undefined);
-      await this.#handle?.chmod(mode & 0o777);
+      const hasOwner = own?.uid === uid || (await this.#give(uid, -1));
+      await this.#handle?.chmod(rightsOf(mode, hasOwner, hasGroup));
     } catch (error) {
       await this.abandon();
       throw error;
     }
   }
+
+  /** Changes the owner or the group, the other being -1; whether that was allowed. */
+  async #give(uid: number, gid: number): Promise<boolean> {
+    try {
+      await this.#handle?.chown(uid, gid);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/**
+ * The permissions of a file that takes the place of one with these. Where its owner or group is another, those who were
+ * owner or group are now among the others, and the other way round: they have only what both had.
+ */
+function rightsOf(mode: number, hasOwner: boolean, hasGroup: boolean): number {
+  const owner = (mode >> 6) & 7;
+  let group = (mode >> 3) & 7;
+  let others = mode & 7;
+  if (!hasGroup) group = others = group & others;
+  if (!hasOwner) [group, others] = [group & owner, others & owner];
+  return (owner << 6) | (group << 3) | others;
 }
 
 /** Writes a whole file, as `NewFile` does. */

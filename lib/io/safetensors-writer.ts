@@ -25,7 +25,8 @@ type Ranges = readonly (readonly [number, number])[];
  *
  * The bytes go to a file beside the target, `NAME.PID-RANDOM.tmp`, which takes the target's name when `finish` has made
  * sure that every row is there and on the disk. Until then the target is as it was, and an abandoned writer leaves
- * nothing, not even where the process ends by an error; one that is killed leaves that file. A link is written through.
+ * nothing, not even where the process ends by an error; one that is killed leaves that file, and so does a worker that
+ * is terminated. A link is written through.
  * What is replaced gives its permissions to what replaces it; a file that may not be written is not replaced. The same
  * tensors and metadata make the same header.
  */
