@@ -17,8 +17,10 @@ import {
 } from "./safetensors-format.js";
 import { encodeHeader, type SafetensorsEntry } from "./safetensors-header.js";
 
-/** Half-open ranges of rows, in order and apart. */
-type Ranges = readonly (readonly [number, number])[];
+/** From its first row up to the one after its last. */
+type Range = readonly [number, number];
+/** In order and apart. */
+type Ranges = Range[];
 
 /**
  * Writes a safetensors file without holding it in memory.
@@ -107,7 +109,9 @@ export class SafetensorsWriter {
     const handle = this.#open();
     const position = this.#dataStart + offsets[0] + start * rowBytes;
     await attempt(this.path, () => writeFully(handle, bytes, position));
-    this.#written.set(name, withRange(this.#written.get(name) ?? [], start, start + count));
+    const written = this.#written.get(name) ?? [];
+    this.#written.set(name, written);
+    addRange(written, start, start + count);
   }
 
   /** Writes a whole tensor; errors as `writeRows`, and ERR_SHAPE for fewer elements than its shape has. */
@@ -167,12 +171,22 @@ export class SafetensorsWriter {
   }
 }
 
-function withRange(ranges: Ranges, start: number, end: number): Ranges {
-  const apart = ranges.filter(([from, to]) => to < start || from > end);
-  const touching = ranges.filter(([from, to]) => to >= start && from <= end);
-  const from = Math.min(start, touching[0]?.[0] ?? start);
-  const to = Math.max(end, touching.at(-1)?.[1] ?? end);
-  return [...apart, [from, to] as const].sort((a, b) => a[0] - b[0]);
+/** Puts a range among those that it touches. */
+function addRange(ranges: Ranges, start: number, end: number): void {
+  let first = 0;
+  for (let after = ranges.length; first < after; ) {
+    const middle = (first + after) >> 1;
+    if ((ranges[middle] as Range)[1] < start) first = middle + 1;
+    else after = middle;
+  }
+  let [from, to] = [start, end];
+  let last = first;
+  for (; last < ranges.length && (ranges[last] as Range)[0] <= end; last++) {
+    const [begins, ends] = ranges[last] as Range;
+    from = Math.min(from, begins);
+    to = Math.max(to, ends);
+  }
+  ranges.splice(first, last - first, [from, to]);
 }
 
 async function writeFully(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
