@@ -16,13 +16,16 @@ export interface RunOptions {
   /** Programs on its PATH, by their files. */
   readonly path: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Milliseconds after which it is ended; two minutes by default. */
+  /** Milliseconds after which it is ended, which is for one that never ends by itself; half an hour by default. */
   readonly timeout?: number;
 }
 
 /** Everything that the tests write, gone with the process. */
 const TEMPORARY: string = mkdtempSync(join(tmpdir(), "papo-matrix-"));
 process.once("exit", () => rmSync(TEMPORARY, { recursive: true, force: true }));
+
+/** Longer than anything takes, also on a machine that is busy. */
+const MINUTES_30 = 1_800_000;
 
 /** What a process behind a proxy, or with certificates of its own, cannot do without. */
 const NETWORK = /^(SSL_CERT_\w+|NODE_EXTRA_CA_CERTS|(https?|no)_proxy)$/i;
@@ -38,7 +41,7 @@ export function newFolder(name: string): string {
 
 /** Runs a program to its end. */
 export function run(command: readonly string[], options: RunOptions): Promise<Ran> {
-  const { cwd, path, env = {}, timeout = 120_000 } = options;
+  const { cwd, path, env = {}, timeout = MINUTES_30 } = options;
   const home = newFolder("home");
   const [program = "", ...args] = command;
   const child = spawn(program, args, {
