@@ -33,6 +33,7 @@ export const aborts: Scene = {
         if (later) sleep(random.below(12)).then(() => own.abort(reason));
         try {
           const evaluation = await running;
+          assert.ok(!early, "a call that was aborted before gives a result");
           assert.equal(bitsOf(evaluation), bits);
         } catch (error) {
           assert.equal(error, signal.reason);
