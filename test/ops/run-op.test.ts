@@ -2,9 +2,11 @@
 import { getEventListeners } from "node:events";
 import test from "ava";
 import { PapoError } from "../../lib/core/errors.js";
+import { type Logits, tensor } from "../../lib/index.js";
 import { linesTensor, STATISTICS } from "../../lib/ops/lines.js";
 import { rowsTensor, runOp, runOpAsync } from "../../lib/ops/run-op.js";
 import { type TokenStatsArgs, tokenStats, tokenStatsAsync } from "../../lib/ops/token-stats.js";
+import { mustWait } from "../../lib/ops/turns.js";
 import { plainLogits } from "./engine-batch.js";
 
 function argsOf(rows: number, vocab: number): TokenStatsArgs {
@@ -47,6 +49,21 @@ test("many calls at once give what one after the other gives", async (t) => {
     together,
     calls.map((args) => tokenStats(args)),
   );
+});
+
+test.serial("two calls of many numbers make others wait, two of few do not", async (t) => {
+  const zeros = new Uint16Array(2 ** 23);
+  const logits = tensor(zeros, { shape: [8, 2 ** 20], dtype: "bfloat16" }) as Logits;
+  const large = { ...argsOf(8, 3), logits, maskedLogits: logits };
+  for (const [args, waits] of [
+    [argsOf(2, 3), false],
+    [large, true],
+  ] as const) {
+    const both = [tokenStatsAsync(args), tokenStatsAsync(args)];
+    t.is(mustWait(1), waits);
+    await Promise.all(both);
+    t.false(mustWait(1));
+  }
 });
 
 test("native errors come back as PapoErrors in the words of the public verb, with code, row and cause", (t) => {
