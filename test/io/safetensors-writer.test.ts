@@ -327,3 +327,28 @@ test("of many tensors a message names the first", async (t) => {
     message: /one of the tensors ("x1\d+", ){12}…, received "y"$/,
   });
 });
+
+test("what no reader would take is refused before there is a file", async (t) => {
+  const { path, folder } = place();
+  const refused = (entries: unknown, metadata: unknown, message: string) =>
+    t.throwsAsync(SafetensorsWriter.create(path, entries as never, metadata as never), {
+      code: "ERR_ARGUMENT",
+      message: `[safetensors] expected ${message}`,
+    });
+  // An object of very many names that takes no time to make.
+  const names = new String("a".repeat(2 ** 20 + 1));
+  await refused(names, {}, "at most 1048576 tensors, received 1048577");
+  const words = { text: " ".repeat(100_000_000) };
+  await refused({}, words, "a header of at most 100000000 bytes, received 100000032");
+  t.deepEqual(readdirSync(folder), []);
+});
+
+test("a file without tensors says so where one is asked for", async (t) => {
+  const { path } = place();
+  await (await SafetensorsWriter.create(path, {})).finish();
+  await using file = await SafetensorsFile.open(path);
+  t.throws(() => file.info("x"), {
+    code: "ERR_FILE",
+    message: /a tensor "x", received no tensors$/,
+  });
+});

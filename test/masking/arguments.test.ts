@@ -251,6 +251,14 @@ const SENTENCES: readonly (readonly [act: () => unknown, message: string])[] = [
     "[maskImage] expected saliency[1] to be a number, received NaN",
   ],
   [
+    () => call(maskImage, { ...image(), rowPitch: 83 }, KEY),
+    "[maskImage] expected image.rowPitch to be an integer from 84 up, received 83",
+  ],
+  [
+    () => call(maskImage, image(), { ...KEY, strategy: "saliency", saliency: [1, "1", 1, 1] }),
+    '[maskImage] expected saliency[1] to be a number, received "1"',
+  ],
+  [
     () => call(attentionSaliency, { layers: [[1]], tokens: 1 }),
     "[attentionSaliency] expected tokens to be more than 1 before patches, received 1",
   ],
