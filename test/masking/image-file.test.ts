@@ -151,6 +151,11 @@ test("arguments are checked before sharp is asked for", async (t) => {
       "[readImage] expected a path or a Uint8Array of bytes, received 3",
     ],
     [
+      () => readImage("a.png", { orient: 1 as never }),
+      "ERR_ARGUMENT",
+      "[readImage] expected orient to be a boolean, received 1",
+    ],
+    [
       () => readImage("a.png", { maxPixels: 0 }),
       "ERR_RANGE",
       "[readImage] expected maxPixels to be an integer in 1…1099511627776, received 0",

@@ -178,6 +178,7 @@ test("what cannot be said here, or must be done beside it, is told", (t) => {
   const full = why({ algorithm: { kl_penalty: "full" } });
   t.is(full.length, why({}).length + 1);
   t.is(why({ algorithm: { kl_prcp_penalty: "full" } }).length, why({}).length + 1);
+  t.true(why({ worker: { actor: { loss_type: "gspo" } } }).some((one) => /ignores it/.test(one)));
   const adaptive = fromPapoAuthors({ algorithm: { kl_type: "adaptive", kl_horizon: 50 } });
   t.true(adaptive.rules.some((rule) => /AdaptiveKl\(\{.*horizon: 50 \}/.test(rule)));
   t.throws(() => fromPapoAuthors({ algorithm: { filter_key: 3 } }), {

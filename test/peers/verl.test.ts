@@ -226,4 +226,8 @@ test("what cannot be said here, or must be done beside it, is told", (t) => {
   });
   t.regex(beside.notExpressible.map(({ why }) => why).join(), /the reference KL beside it has no/);
   t.is(fromVerl({ clip_ratio: 0.1, clip_ratio_high: null }).spec.clipHigh, 0.1);
+  const [plain, tir] = ["optimal_token_baseline", "tir_optimal_token_baseline"].map((name) =>
+    fromVerl({ adv_estimator: name }).notExpressible.map(({ why }) => why),
+  );
+  t.deepEqual(plain, tir);
 });
