@@ -296,6 +296,44 @@ test("sftCoef: a single token has all of the weight, and one that is ruled out n
   t.is(Math.abs(slopes[8] as number), 0);
 });
 
+test("an accuracy of exactly correctThreshold is not correct", (t) => {
+  const accuracies = [0.9, 0.05, 0.5];
+  const spec = { perceptionKlCoef: 0.1, perceptionWeighting: "correct-only", sftCoef: 1 } as const;
+  for (const [correctThreshold, correct] of [
+    [0.5, [0]],
+    [0.49, [0, 2]],
+  ] as const) {
+    const { terms } = evaluate({ ...spec, correctThreshold }, {}, { accuracies });
+    const rows = correct.flatMap(rowsOf);
+    close(t, "perception", terms.perceptionKl, sum(rows, perception) / TOKENS);
+    const expected = sum(rows, (row) => -at(BATCH.logProbs, row)) / rows.length;
+    close(t, "sft", terms.sft as number, expected);
+  }
+});
+
+test("sftCoef: denominatorEpsilon is added to the count of correct tokens", (t) => {
+  const correct = COUNTED.filter((row) => sequenceOf(row) !== 1);
+  const { terms } = evaluate({ sftCoef: 0.5, denominatorEpsilon: 2 });
+  const expected = sum(correct, (row) => -at(BATCH.logProbs, row)) / (correct.length + 2);
+  close(t, "sft", terms.sft as number, expected);
+});
+
+test("tokens of sequences are counts of all, which a mean over kept tokens cannot divide by", (t) => {
+  const policyTokenMask = { by: "entropy", top: 0.5, denominator: "kept" } as const;
+  const denominators = { sequenceTokens: [4, 2, 2] };
+  t.throws(
+    () => evaluate({ policyTokenMask, reduction: "seq-mean-token-mean" }, { denominators }),
+    {
+      code: "ERR_ARGUMENT",
+      message: /a mask of tokens that divides by "all" with denominators\.sequenceTokens/,
+    },
+  );
+  for (const reduction of ["sum", "seq-mean-token-sum"] as const) {
+    const { loss } = evaluate({ policyTokenMask, reduction }, { denominators });
+    t.is(loss, evaluate({ policyTokenMask, reduction }).loss);
+  }
+});
+
 test("an exact KL to the reference has the weight of its token, and must be finite where it is a loss", (t) => {
   const refKl = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, Number.NaN, 0.8, 0.9];
   const exact = { refKlEstimator: "exact", reduction: "sum" } as const;
