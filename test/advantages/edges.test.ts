@@ -158,6 +158,17 @@ test("a missing reward is an error that names the sequence", (t) => {
   }
 });
 
+test("the first reward is looked at like the others, and there is one function's at least", (t) => {
+  const options = optionsOf("grpo", [undefined, 1], [0, 0]);
+  t.throws(() => estimateAdvantages("grpo", options), { message: /rewards\[0\] to be there/ });
+  for (const rewardComponents of [[], undefined, 3]) {
+    t.throws(() => estimateAdvantages("gdpo", { rewardComponents, groups: [] } as never), {
+      code: "ERR_ARGUMENT",
+      message: /rewardComponents to be an array with the rewards of each function/,
+    });
+  }
+});
+
 test("skipped sequences have advantage 0 and are in no statistic", (t) => {
   const rewards: Reward[] = [...WHOLE.slice(0, 2), null, ...WHOLE.slice(2), undefined, Number.NaN];
   const groups = [...WHOLE_GROUPS.slice(0, 2), 1, ...WHOLE_GROUPS.slice(2), 0, 7];

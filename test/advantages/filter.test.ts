@@ -51,6 +51,15 @@ test("the rule by spread keeps what is not equal, and groups of one", (t) => {
   t.deepEqual([...filterGroups({ ...batch, rule: "spread" }).kept], [5, 6, 7]);
 });
 
+test("any spread is one, a single group can fall back, and the bounds are 0.01 and 0.99", (t) => {
+  const near = { scores: [0.4, 0.6, 0.5, 0.5], groupSize: 2, rule: "spread" } as const;
+  t.deepEqual([...filterGroups(near).kept], [0, 1]);
+  const alone = filterGroups({ scores: [1, 1], groupSize: 2, fallback: "keep-all" });
+  t.deepEqual([alone.fellBack, [...alone.kept]], [true, [0, 1]]);
+  const means = { scores: [0.01, 0.011, 0.989, 0.99], groupSize: 1 };
+  t.deepEqual([...filterGroups(means).kept], [1, 2]);
+});
+
 test("a missing score is an error, or left out of its group and of what is kept", (t) => {
   const batch = { scores: [1, null, 0, 1, 1, Number.NaN], groupSize: 3 };
   t.throws(() => filterGroups(batch), {

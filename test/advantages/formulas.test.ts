@@ -1,6 +1,7 @@
 /** Every group estimator against its formula written out, and what it must not depend on. */
 import test from "ava";
 import { type AdvantageOptions, estimateAdvantages } from "../../lib/advantages/estimate.js";
+import { statisticsOf } from "../../lib/advantages/statistics.js";
 import type { AdvantageKind } from "../../lib/advantages/table.js";
 import { assertClose } from "../support/close.js";
 
@@ -144,6 +145,38 @@ test("gpg counts nonzero rewards, or what carries gradient", (t) => {
     estimateAdvantages("gpg", { ...allRight, nonzero }).advantages[4];
   assertClose(t, "five of six", last("rewards") ?? 0, (6 / 5) * 0.5, EXACT);
   assertClose(t, "two of six", last("advantages") ?? 0, 3 * 0.5, EXACT);
+});
+
+test("gpg with a single reward that is not 0 counts one", (t) => {
+  const { advantages } = estimateAdvantages("gpg", { rewards: [1, 0], groupSize: 2 });
+  t.deepEqual(advantages, Float64Array.of(1, -1));
+});
+
+test("without an epsilon a spread of 1 divides and none at all gives 0", (t) => {
+  const groups = { groupSize: 3, epsilon: 0 };
+  const rewards = [0, 1, 2, 5, 5, 5];
+  // In their groups −1, 0, 1 and 0, 0, 0, whose deviation over the batch is √(2 / 5).
+  const gdpo = estimateAdvantages("gdpo", { rewardComponents: [rewards], ...groups }).advantages;
+  const wanted = [-1, 0, 1, 0, 0, 0].map((x) => x / Math.sqrt(2 / 5));
+  assertClose(t, "gdpo", gdpo, wanted, EXACT);
+  const equal = [3, 3, 3];
+  const none = new Float64Array(3);
+  const own = { rewardComponents: [equal], ...groups };
+  t.deepEqual(estimateAdvantages("gdpo", own).advantages, none);
+  const batch = { rewards: equal, ...groups };
+  t.deepEqual(estimateAdvantages("grpo-batch", batch).advantages, none);
+});
+
+test("pass@k without a scale leaves the reward of a group of one as it is", (t) => {
+  const alone = { rewards: [0.75], groups: [0], smallGroups: "reward", scale: "none" } as const;
+  t.deepEqual(estimateAdvantages("pass@k", alone).advantages, Float64Array.of(0.75));
+});
+
+test("the statistics of one number are that number and no deviation", (t) => {
+  t.deepEqual(statisticsOf(Float64Array.of(0.3)), { count: 1, mean: 0.3, std: 0 });
+  t.deepEqual(statisticsOf(Float64Array.of(0.3, 0.3)), { count: 2, mean: 0.3, std: 0 });
+  t.deepEqual(statisticsOf(Float64Array.of(0, 1, 2)), { count: 3, mean: 1, std: 1 });
+  t.deepEqual(statisticsOf(new Float64Array(0)), { count: 0, mean: 0, std: 0 });
 });
 
 test("gdpo normalises each reward in its group, then their weighted sum over the batch", (t) => {

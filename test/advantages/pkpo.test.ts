@@ -229,6 +229,9 @@ test("bad calls of maxAtK and passAtK are refused", (t) => {
   refused(() => passAtK(3, 4, 1), "[passAtK] expected c to be an integer in 0…3, received 4");
   refused(() => passAtK(3, 1, 4), "[passAtK] expected k to be an integer in 1…3, received 4");
   refused(() => maxAtK([], 1), "[maxAtK] expected k to be an integer in 1…0, received 1");
+  refused(() => maxAtK([NaN, 1], 1), "[maxAtK] expected rewards[0] to be finite, received NaN");
+  refused(() => passAtK(4, 1.5, 2), "[passAtK] expected c to be an integer in 0…4, received 1.5");
+  refused(() => maxAtK([1, 2], 1.5), "[maxAtK] expected k to be an integer in 1…2, received 1.5");
   refused(() => maxAtK([1, NaN], 1), "[maxAtK] expected rewards[1] to be finite, received NaN");
 });
 

@@ -433,6 +433,20 @@ test("numbers that are not finite are named, where the row counts", (t) => {
   }
 });
 
+test("both bounds of a term may be one number, and the dual clip not 1 + clipHigh itself", (t) => {
+  for (const attributes of [
+    { perceptionKlMin: 0.25, perceptionKlMax: 0.25 },
+    { entropyLow: 2, entropyHigh: 2 },
+    { clipHigh: 0.25, clipDual: 1.25 + 2 ** -52 },
+  ]) {
+    t.notThrows(() => tokenObjective(argsOf(attributes)));
+  }
+  t.throws(() => tokenObjective(argsOf({ clipHigh: 0.25, clipDual: 1.25 })), {
+    code: "ERR_RANGE",
+    message: /clipDual to be 0 \(off\) or above 1 \+ clipHigh, received 1\.25$/,
+  });
+});
+
 test("numbers outside their range are refused by name", (t) => {
   const refused = (attributes: Partial<ObjectiveAttributes>, message: RegExp) =>
     t.throws(() => tokenObjective(argsOf(attributes)), { message });
