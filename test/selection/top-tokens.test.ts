@@ -70,6 +70,16 @@ test("a count is rounded up, never by an error of rounding", (t) => {
   }
 });
 
+test("each sequence's own rows of the mask say which of its tokens count", (t) => {
+  const values = [1, 2, 3, 4, 9, 8, 7, 1];
+  const responseMask = [1, 1, 1, 1, 0, 0, 1, 1];
+  const shape = [2, 4] as const;
+  for (const choice of ["quantile", "count"] as const) {
+    const kept = topTokenMask({ values, responseMask, shape, top: 0.5, choice });
+    t.deepEqual([...kept], [0, 0, 1, 1, 0, 0, 1, 0], choice);
+  }
+});
+
 test("NaN is never at the top; with top 1 nothing is compared", (t) => {
   const values = [Number.NaN, 1, 3, Infinity];
   t.deepEqual(bits(topTokenMask({ values, top: 0.5 })), [0, 0, 1, 1]);
