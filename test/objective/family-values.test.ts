@@ -205,6 +205,63 @@ test("rolloutCorrection: the surrogate times bounded ratios, no other term", (t)
   close(t, "rolloutKl", masked.metrics.rolloutKl as number, k1);
 });
 
+test("metrics of the sampler and of the surrogate's ratios", (t) => {
+  const mean = (rows: readonly number[], f: (row: number) => number) => sum(rows, f) / rows.length;
+  const log = (row: number) => at(BATCH.oldLogProbs, row) - at(BATCH.rolloutLogProbs, row);
+  const ofSequences = (f: (rows: readonly number[]) => number) =>
+    mean([0, 1, 2], (s) => f(rowsOf(s)));
+  const { metrics } = evaluate({
+    surrogate: { kind: "icepop", low: 0.75, high: 2 },
+    rolloutCorrection: { max: 3, min: 0.6 },
+  });
+  const metric = (name: keyof typeof metrics, expected: number) =>
+    close(t, name, metrics[name] as number, expected);
+  // The surrogate's ratio is to the sampler.
+  const own = (row: number) => Math.exp(at(BATCH.logProbs, row) - at(BATCH.rolloutLogProbs, row));
+  const ratios = COUNTED.map(own);
+  const dropped = ratios.filter((ratio) => ratio < 0.75 || ratio > 2).length;
+  t.true(dropped > 0 && dropped < TOKENS / 2);
+  metric("surrogateRatioMean", mean(COUNTED, own));
+  metric("surrogateRatioMin", Math.min(...ratios));
+  metric("surrogateRatioMax", Math.max(...ratios));
+  metric("droppedFraction", dropped / TOKENS);
+
+  metric(
+    "rolloutKl",
+    mean(COUNTED, (row) => -log(row)),
+  );
+  metric(
+    "rolloutKl3",
+    mean(COUNTED, (row) => Math.exp(log(row)) - 1 - log(row)),
+  );
+  metric(
+    "rolloutPerplexityGap",
+    ofSequences((rows) => mean(rows, (row) => -log(row))),
+  );
+  metric(
+    "rolloutPerplexity",
+    ofSequences((rows) => Math.exp(-mean(rows, (row) => at(BATCH.rolloutLogProbs, row)))),
+  );
+  metric(
+    "oldPerplexity",
+    ofSequences((rows) => Math.exp(-mean(rows, (row) => at(BATCH.oldLogProbs, row)))),
+  );
+  metric("rolloutChiSquareToken", mean(COUNTED, (row) => Math.exp(log(row)) ** 2) - 1);
+  metric("rolloutChiSquareSequence", ofSequences((rows) => Math.exp(sum(rows, log)) ** 2) - 1);
+
+  const weights = COUNTED.map((row) => Math.min(Math.max(Math.exp(log(row)), 0.6), 3));
+  const total = weights.reduce((all, weight) => all + weight, 0);
+  const squares = weights.reduce((all, weight) => all + weight ** 2, 0);
+  const clipped = COUNTED.filter((row) => Math.exp(log(row)) < 0.6 || Math.exp(log(row)) > 3);
+  t.true(clipped.length > 0);
+  metric("rolloutWeightMean", total / TOKENS);
+  metric("rolloutWeightMin", 0.6);
+  metric("rolloutWeightMax", 3);
+  metric("rolloutClippedFraction", clipped.length / TOKENS);
+  metric("rolloutKeptFraction", 1);
+  metric("rolloutEffectiveSampleSize", total ** 2 / (TOKENS * squares));
+});
+
 test("entropyBounds: hinges of every token, and of the mean", (t) => {
   const coefs = { ...EXACT, entropyCoef: 1, maskedEntropyCoef: 1 };
   const hinge = (H: number, low: number, high: number) =>
