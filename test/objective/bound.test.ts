@@ -208,6 +208,11 @@ test("a single row, counted or not, is a batch like others", async (t) => {
   }
 });
 
+test("a batch of one policy's logits alone measures what there is of it", (t) => {
+  const { logits, tokenIds, advantages, responseMask } = ownBatch();
+  same(t, new Objective({}), { logits, tokenIds, advantages, responseMask });
+});
+
 test("accuracies weigh the perception term of each run as they are then", (t) => {
   const loss = new Objective({ ...DIFFERENTIABLE.spec, perceptionWeighting: "correct-only" });
   const accuracies = new Float64Array(BATCH.sequences).fill(1);

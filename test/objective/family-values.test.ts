@@ -262,6 +262,19 @@ test("metrics of the sampler and of the surrogate's ratios", (t) => {
   metric("rolloutEffectiveSampleSize", total ** 2 / (TOKENS * squares));
 });
 
+test("infinite divergences are counted where only one of the two is measured", (t) => {
+  const some = [0.1, Infinity, 0.2, 0.3, 0.4, Infinity, Infinity, 0.5, 0.6];
+  const none = some.map((_, row) => (row === 0 ? Infinity : 0.5));
+  for (const [given, infinite] of [
+    [{ kl: some }, 2],
+    [{ reverseKl: some }, 2],
+    [{ kl: some, reverseKl: none }, 3],
+  ] as const) {
+    t.is(evaluate({}, {}, given).metrics.infiniteKlTokens, infinite);
+  }
+  t.is(evaluate({}).metrics.infiniteKlTokens, undefined);
+});
+
 test("entropyBounds: hinges of every token, and of the mean", (t) => {
   const coefs = { ...EXACT, entropyCoef: 1, maskedEntropyCoef: 1 };
   const hinge = (H: number, low: number, high: number) =>
