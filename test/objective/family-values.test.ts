@@ -262,6 +262,16 @@ test("metrics of the sampler and of the surrogate's ratios", (t) => {
   metric("rolloutEffectiveSampleSize", total ** 2 / (TOKENS * squares));
 });
 
+test("a batch of no sequences has no length", (t) => {
+  const { metrics, loss } = new Objective({}).evaluate({
+    logProbs: [],
+    advantages: [],
+    cuSeqlens: [0],
+  });
+  const { responseLengthMin, responseLengthMax, responseLengthMean } = metrics;
+  t.deepEqual([loss, responseLengthMin, responseLengthMax, responseLengthMean], [0, 0, 0, 0]);
+});
+
 test("infinite divergences are counted where only one of the two is measured", (t) => {
   const some = [0.1, Infinity, 0.2, 0.3, 0.4, Infinity, Infinity, 0.5, 0.6];
   const none = some.map((_, row) => (row === 0 ? Infinity : 0.5));
