@@ -262,7 +262,12 @@ test("metrics of the sampler and of the surrogate's ratios", (t) => {
   metric("rolloutEffectiveSampleSize", total ** 2 / (TOKENS * squares));
 });
 
-test("a batch of no sequences has no length", (t) => {
+test("lengths are of counted tokens, and a batch of no sequences has none", (t) => {
+  const found = evaluate({}).metrics;
+  t.deepEqual(
+    [found.responseLengthMin, found.responseLengthMax, found.responseLengthMean],
+    [2, 4, 8 / 3],
+  );
   const { metrics, loss } = new Objective({}).evaluate({
     logProbs: [],
     advantages: [],
