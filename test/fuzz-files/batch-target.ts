@@ -52,7 +52,7 @@ async function check(path: string, words: readonly string[]): Promise<void> {
 
 export const batchTarget: Target = {
   name: "batch",
-  share: 0.15,
+  share: 0.2,
   outcomes,
   property: (folder) =>
     fc.asyncProperty(nameIn(BATCHES), mutations, command, async (name, list, words) => {

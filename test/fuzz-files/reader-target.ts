@@ -43,7 +43,7 @@ export async function checkFile(path: string, bytes: Buffer): Promise<void> {
 
 export const readerTarget: Target = {
   name: "reader",
-  share: 0.5,
+  share: 0.35,
   outcomes,
   property: (folder) =>
     fc.asyncProperty(nameIn(FILES), mutations, async (name, list) => {

@@ -87,7 +87,7 @@ function read(isState: boolean, json: string): void {
 
 export const textTarget: Target = {
   name: "text",
-  share: 0.05,
+  share: 0.15,
   outcomes,
   property: () =>
     fc.property(text, ([isState, json]) => {
