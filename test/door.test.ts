@@ -8,6 +8,7 @@ import * as papo from "../lib/index.js";
 import * as reference from "../lib/reference/index.js";
 import * as rewards from "../lib/rewards/index.js";
 import { CANDIDATES, errorOf, made } from "./support/hostile.js";
+import { revoked } from "./support/proxies.js";
 import { spoil, WAYS } from "./support/spoil.js";
 import {
   batch,
@@ -138,6 +139,20 @@ const SENTENCES: readonly (readonly [act: () => unknown, message: string])[] = [
   [
     () => CONSTANT.evaluateAsync(batch() as never, { signal: 3 as never }),
     "[Objective.evaluateAsync] expected signal to be an AbortSignal, received 3",
+  ],
+  [
+    () => {
+      const signal = Object.create(AbortSignal.prototype) as AbortSignal;
+      return CONSTANT.evaluateAsync(batch() as never, { signal });
+    },
+    "[Objective.evaluateAsync] expected signal to be an AbortSignal, received an object",
+  ],
+  [
+    () => {
+      const signal = revoked(new AbortController().signal) as AbortSignal;
+      return CONSTANT.evaluateAsync(batch() as never, { signal });
+    },
+    "[Objective.evaluateAsync] expected signal to be an AbortSignal, received a proxy",
   ],
   [
     () => CONSTANT.begin({ tokenIds: [], advantages: [], vocabSize: 4, shape: [1e9, 0] }),

@@ -91,9 +91,18 @@ export function isOf<T>(Class: abstract new (...values: never) => T, value: unkn
   }
 }
 
+/** What is only of the prototype refuses to say whether it was aborted. */
+function isSignal(value: unknown): boolean {
+  try {
+    return value instanceof AbortSignal && typeof value.aborted === "boolean";
+  } catch {
+    return false;
+  }
+}
+
 /** Throws ERR_ARGUMENT unless a signal is left out or can be listened to. */
 export function checkSignal(where: string, signal: unknown): void {
-  if (signal === undefined || isOf(AbortSignal, signal)) return;
+  if (signal === undefined || isSignal(signal)) return;
   throw expected("ERR_ARGUMENT", where, "signal to be an AbortSignal", describe(signal));
 }
 

@@ -168,6 +168,7 @@ const NEAR: Readonly<Record<string, Make>> = {
       .concat(new Array(length))
       .slice(1, length + 1);
   },
+  "a forged signal": () => Object.create(AbortSignal.prototype),
   "a revoked proxy": () => revoked({}),
   "a revoked proxy of an array": () => revoked([]),
   "a revoked proxy of a function": () => revoked(() => 1),
