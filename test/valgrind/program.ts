@@ -1,36 +1,44 @@
 /**
  * What valgrind watches in Node.js: every kernel on arrays that begin and end anywhere, later calls, aborts, bound steps,
- * shards of a vocabulary, refused calls, and a worker that is terminated amid its calls.
+ * states of a vocabulary, refused calls, and a worker that is terminated amid its calls.
  */
 import assert from "node:assert/strict";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import {
+  finishTokenStats,
   info,
   type Logits,
   type LogitsBatch,
+  mergeTokenStats,
   objective,
   papoLoss,
   tokenStats,
+  tokenStatsGrad,
+  tokenStatsPartial,
 } from "../../lib/index.js";
 import { logitsBatch } from "../objective/batches.js";
 import { LOGITS_DTYPES } from "../ops/engine-batch.js";
 import { DISTRIBUTIONS, type DistributionName, makeBatch } from "../support/inputs.js";
 
-/** A vocabulary that is no multiple of anything: vectors end amid a row, and blocks do. */
-const SIZE = { seed: 5, sequences: 2, tokens: 2, vocabSize: 1091 } as const;
+/** No row is padding: what nobody reads, nobody reads beyond. */
+const SIZE = { seed: 5, sequences: 2, tokens: 2, full: true } as const;
+/** One where the last vector of the last row ends with the array, and one that is no multiple of anything. */
+const VOCABULARIES = [1040, 1091] as const;
 const LARGE = { seed: 6, sequences: 8, tokens: 8, vocabSize: 2049, distribution: "plain" } as const;
 
 const authors = objective("papo-g-7b").build();
 const corrected = objective("papo-g-7b", { form: "corrected" }).build();
 
-function batchOf(distribution: DistributionName, dtype: (typeof LOGITS_DTYPES)[number]) {
-  return logitsBatch(makeBatch({ ...SIZE, distribution }), dtype);
+type DType = (typeof LOGITS_DTYPES)[number];
+
+function batchOf(distribution: DistributionName, dtype: DType, vocabSize = 1040): LogitsBatch {
+  return logitsBatch(makeBatch({ ...SIZE, vocabSize, distribution }), dtype);
 }
 
 async function everyKernel(): Promise<void> {
-  for (const dtype of LOGITS_DTYPES) {
-    for (const distribution of DISTRIBUTIONS) {
-      const batch = () => batchOf(distribution, dtype);
+  for (const [d, dtype] of LOGITS_DTYPES.entries()) {
+    for (const [i, distribution] of DISTRIBUTIONS.entries()) {
+      const batch = () => batchOf(distribution, dtype, VOCABULARIES[(d + i) % 2]);
       const { loss } = corrected.evaluate(batch());
       assert.equal((await corrected.evaluateAsync(batch())).loss, loss);
       assert.equal(corrected.evaluate(batch(), { inPlace: true }).loss, loss);
@@ -38,8 +46,15 @@ async function everyKernel(): Promise<void> {
       const step = authors.bind(batch());
       step.run();
       step.evaluation();
-      const { logits, maskedLogits, tokenIds } = batch();
-      tokenStats({ logits, maskedLogits: maskedLogits as Logits, tokenIds });
+      const { logits, maskedLogits, tokenIds, ...rowData } = batch();
+      const part = { logits, maskedLogits: maskedLogits as Logits, tokenIds };
+      tokenStats(part);
+      const states = mergeTokenStats([tokenStatsPartial(part)]);
+      const gradients = corrected.evaluate({
+        ...finishTokenStats({ ...part, states }),
+        ...rowData,
+      });
+      tokenStatsGrad({ ...part, states, gradients });
     }
   }
 }
