@@ -16,7 +16,7 @@ export const EXIT = {
   unavailable: 4,
   /** A bug in papo, or no memory. */
   internal: 70,
-  /** Ctrl-C or a termination: nothing was left half-written. */
+  /** Ctrl-C, a termination, a terminal that went away: nothing was left half-written. */
   interrupted: 130,
 } as const;
 

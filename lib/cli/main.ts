@@ -4,7 +4,7 @@ import { EXIT } from "./exit.js";
 import { run } from "./run.js";
 
 const interruption = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   // Once: a second Ctrl-C ends the process at once.
   process.once(signal, () => interruption.abort(new Error(signal)));
 }

@@ -1,9 +1,9 @@
 /** The command as a process, `papo info`, and help. */
-import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { execFile, spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import test from "ava";
+import test, { type TestFn } from "ava";
 import { runtimeOf, showSurroundings } from "../../lib/cli/surroundings.js";
 import {
   ADVANTAGE_KINDS,
@@ -29,6 +29,39 @@ function spawn(args: readonly string[], env: Record<string, string> = {}): Promi
     execFile(process.execPath, command, options, (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === "number" ? error.code : 0, stdout, stderr });
     });
+  });
+}
+
+/** Sends a signal to its own process before it makes a temporary file, and waits until that has come. */
+const SIGNALS_ITSELF = (signal: string) => `data:text/javascript,
+  import promises from "node:fs/promises";
+  import { syncBuiltinESMExports } from "node:module";
+  const { open } = promises;
+  promises.open = async (path, ...rest) => {
+    const handle = await open(path, ...rest);
+    if (!String(path).endsWith(".tmp")) return handle;
+    const come = new Promise((resolve) => process.once("${signal}", resolve));
+    process.kill(process.pid, "${signal}");
+    const alive = setInterval(() => {}, 1000);
+    await come;
+    clearInterval(alive);
+    return handle;
+  };
+  syncBuiltinESMExports();`;
+
+for (const signal of ["SIGTERM", "SIGHUP"]) {
+  const unlessWindows = (process.platform === "win32" ? test.skip : test) as TestFn;
+  unlessWindows(`${signal} while a result is written leaves nothing of it`, async (t) => {
+    const path = folder(t);
+    const preload = `--import=${SIGNALS_ITSELF(signal).replaceAll(/\s+/g, " ")}`;
+    const args = ["loss", goldenPath("odd-plain-papo_g_7b"), "--out", join(path, "result")];
+    const command = [preload, "--import=tsx", "lib/cli/main.ts", ...args];
+    const { status, stderr } = spawnSync(process.execPath, command, {
+      cwd: ROOT,
+      encoding: "utf8",
+    });
+    t.is(status, 130, stderr);
+    t.deepEqual(readdirSync(path), []);
   });
 }
 

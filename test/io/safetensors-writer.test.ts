@@ -148,7 +148,7 @@ test("whatever was written in whatever order, the first row that is missing is n
     );
     if (message !== (missing < 0 ? "none" : `row ${missing}`)) throw new Error(`${message}`);
   });
-  await t.notThrowsAsync(async () => fc.assert(pieces, { numRuns: 100, seed: 20261121 }));
+  await t.notThrowsAsync(async () => fc.assert(pieces, { numRuns: 40, seed: 20261121 }));
 });
 
 test("the same tensors and metadata make the same bytes, in whatever order they are named", async (t) => {
