@@ -63,8 +63,8 @@ export class Turns {
   /** One call of every thread may always run: none is told when others have ended. */
   #hasRoom({ worker, numbers }: Place): boolean {
     if (this.#running === 0) return true;
-    const isLittle = this.#running < MOST_LITTLE && this.#inHand + numbers <= LITTLE;
-    return isLittle || this.#running + this.#elsewhere() < this.#limits[worker];
+    const all = this.#running + this.#elsewhere();
+    return all < this.#limits[worker] || (all < MOST_LITTLE && this.#inHand + numbers <= LITTLE);
   }
 
   #begin({ numbers }: Place): void {
