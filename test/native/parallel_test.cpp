@@ -41,6 +41,17 @@ TEST_CASE("the failure reported is that of the first failing row") {
   }
 }
 
+TEST_CASE("after a failure no block is begun") {
+  std::atomic<std::size_t> done{0};
+  const Status status = cpu::for_rows(100000, 1, {}, [&](std::size_t row, std::size_t) {
+    ++done;
+    return row < 10 ? Status() : Status(Code::not_finite, "row", static_cast<std::int64_t>(row));
+  });
+  CHECK(status.row() == 10);
+  // Ten good ones, and at most one that fails in each thread.
+  CHECK(done <= 10 + cpu::threads());
+}
+
 TEST_CASE("a raised flag stops the work before the next block") {
   std::int32_t flag = 0;
   std::atomic<std::size_t> done{0};
