@@ -249,6 +249,14 @@ test("a term without its input says so in its line", async (t) => {
   t.regex(stdout, /\nrefKl .* no input\n/);
 });
 
+test("accuracies in a batch bring the SFT term with them", async (t) => {
+  const accuracies = { dtype: "F32", shape: [3], data: Float32Array.of(1, 0, 1) };
+  const path = await rewrite(ODD, join(folder(t), "accuracies.safetensors"), { accuracies });
+  const { json } = await papoJson(["loss", path, "--set", "sftCoef=0.1"]);
+  t.is(json.terms.sft.coefficient, 0.1);
+  t.true(json.terms.sft.value > 0);
+});
+
 test("the step is in the result's metadata", async (t) => {
   const out = join(folder(t), "result.safetensors");
   t.is((await papo(["loss", TINY, "--step", "12", "--out", out])).code, 0);
