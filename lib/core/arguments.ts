@@ -59,7 +59,7 @@ export function keysOf(where: string, options: object, name: string): readonly s
 
 /** Throws ERR_ARGUMENT for what cannot be called. */
 export function checkFunction(where: string, name: string, value: unknown): void {
-  if (typeof value === "function") return;
+  if (typeof value === "function" && !isRevoked(value)) return;
   throw expected("ERR_ARGUMENT", where, `${name} to be a function`, describe(value));
 }
 
