@@ -33,8 +33,7 @@ const isTyped = (value: unknown): value is Numbers =>
 function ofArray(make: (array: Numbers) => unknown): Make {
   return (valid) => {
     if (isTyped(valid)) return make(valid);
-    // Not of 2^32 - 1 holes, which another mutation may have put there.
-    if (Array.isArray(valid) && valid.length < 1e6) return make(Float64Array.from(valid, Number));
+    if (Array.isArray(valid)) return make(Float64Array.from(valid, Number));
     if (!(valid instanceof papo.Tensor) || valid.device !== "cpu" || valid.disposed) {
       return OTHERWISE;
     }
