@@ -75,3 +75,16 @@ test("all but the largest gap are finite at any distance, and 0 for no token", (
   assertClose(t, "perplexity", same.perplexity, Math.exp(2), TOLERANCE);
   t.is(same.chiSquareSequence, 0);
 });
+
+test("a perplexity is followed up to e^80", (t) => {
+  const [logProbs, rolloutLogProbs] = [
+    [-79, -79],
+    [-Infinity, -3],
+  ];
+  const { perplexity, rolloutPerplexity } = rolloutDiagnostics({
+    oldLogProbs: logProbs,
+    rolloutLogProbs,
+  });
+  assertClose(t, "finite", perplexity, Math.exp(79), { rtol: 1e-13, atol: 0 });
+  t.is(rolloutPerplexity, Math.exp(80));
+});

@@ -26,6 +26,7 @@ test("the entropy coefficient stays within its bounds", (t) => {
   for (let i = 0; i < 3; i++) controller.update(2);
   t.is(controller.state().coefficient, 0.1);
   t.is(new AdaptiveEntropy({ coefficient: 0.3 }).update(0), 0.305);
+  t.is(new AdaptiveEntropy({ coefficient: 0.3 }).coefficient, 0, "before the first entropy");
 });
 
 test("the KL coefficient moves by the clipped relative error", (t) => {

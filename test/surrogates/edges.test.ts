@@ -30,6 +30,14 @@ test("the ratio of a sequence goes where most of its tokens' infinite log-ratios
   t.is(ratioOf([none, some, -1, -2], [some, none, -3, -2.5]), Math.exp(2.5 / 4));
 });
 
+test("a loss on the log-prob of a token that the policy rules out is dropped", (t) => {
+  for (const kind of ["cispo", "cispo-two-sided", "vespo", "reinforce"] as const) {
+    const tokens = tokensOf({ logProbs: [-Infinity], oldLogProbs: [-1], advantages: [1] });
+    const { values, slopes, clips } = evaluate(kind, tokens);
+    t.deepEqual([values[0], slopes[0], clips[0]], [0, 0, 4], kind);
+  }
+});
+
 /** Penalties, where a surrogate has one, switched on. */
 const penalised = (kind: SurrogateKind) =>
   kind === "dppo" || kind === "kpop" ? { logRatioPenalty: 0.1 } : {};

@@ -44,7 +44,7 @@ test("a log-ratio of exactly the limit is free, above and below", (t) => {
     // The side that no clip holds.
     const advantages = [logProbs[0] === -1 ? -1 : 1];
     const tokens = tokensOf({ logProbs, oldLogProbs, advantages });
-    for (const kind of ["ppo-clip", "gspo"] as const) {
+    for (const kind of ["ppo-clip", "gspo", "icepop", "gmpo"] as const) {
       const slope = (logRatioLimit: number) =>
         Math.abs(evaluate(kind, { ...tokens, logRatioLimit }).slopes[0] as number);
       t.is(slope(0.5), ratio, kind);
