@@ -4,6 +4,32 @@ import { describeSurrogates, parametersOf } from "../../lib/surrogates/describe.
 import { findSurrogate, SURROGATES, type SurrogateSpec } from "../../lib/surrogates/table.js";
 import { evaluate, randomBatch, sequencesOf, type Tokens } from "./batches.js";
 
+/** What specs of today rely on: a default that changes changes their losses. */
+const DEFAULTS: Readonly<Record<string, object>> = {
+  "ppo-clip": {},
+  cispo: { ratioCap: 5 },
+  "cispo-two-sided": {},
+  sapo: { temperaturePositive: 1, temperatureNegative: 1.05 },
+  gspo: {},
+  "gspo-token": { sequenceLogRatioMax: 10 },
+  gmpo: {},
+  vespo: { powerPositive: 2, decayPositive: 3, powerNegative: 3, decayNegative: 2 },
+  reinforce: {},
+  "clip-cov": { fraction: 2e-4, lower: 1, upper: 5 },
+  "kl-cov": { fraction: 2e-4, coefficient: 1 },
+  dppo: { divergence: "tv", low: 0.2, high: 0.2, conditional: false, logRatioPenalty: 0 },
+  icepop: { low: 0.2, high: 5 },
+  kpop: { limit: 0.1, logRatioPenalty: 0 },
+};
+
+test("parameters that are not said are those of the sources, and one surrogate draws", (t) => {
+  for (const definition of SURROGATES) {
+    const named = parametersOf(definition).map(({ name, default: value }) => [name, value]);
+    t.deepEqual(Object.fromEntries(named), DEFAULTS[definition.kind], definition.kind);
+    t.is(definition.draws ?? false, definition.kind === "clip-cov", definition.kind);
+  }
+});
+
 test("the table holds every surrogate once", (t) => {
   const kinds = SURROGATES.map(({ kind }) => kind);
   t.deepEqual(kinds, [
