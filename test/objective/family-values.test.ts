@@ -4,62 +4,24 @@ import { type EvaluateOptions, Objective, type ObjectiveSpecInput } from "../../
 import { assertClose } from "../support/close.js";
 import { TOLERANCES } from "../support/tolerances.js";
 import { valuesOf } from "./batches.js";
-
-// Three sequences of 4, 3 and 2 tokens, the last token of the second does not count.
-const OFFSETS = [0, 4, 7, 9];
-const MASK = [1, 1, 1, 1, 1, 1, 0, 1, 1];
-const BATCH = {
-  logProbs: [-0.4, -1.3, -2.2, -0.1, -0.9, -0.6, Number.NaN, -1.7, -0.3],
-  oldLogProbs: [-0.5, -1.1, -2.0, -0.2, -1.2, -0.6, Number.NaN, -1.5, -0.2],
-  rolloutLogProbs: [-0.6, -1.3, -1.4, -0.2, -2.4, -0.5, Number.NaN, -1.6, -0.9],
-  refLogProbs: [-0.7, -1.2, -2.6, -0.1, -1.0, -0.4, Number.NaN, -1.6, -0.5],
-  maskedLogProbs: [-1.4, -1.2, -2.9, -0.8, -0.7, -2.1, Number.NaN, -1.9, -0.35],
-  entropy: [0.4, 1.9, 2.3, 0.05, 1.1, 0.8, 0, 1.5, 0.3],
-  maskedEntropy: [0.9, 2.1, 2.4, 0.6, 1.2, 1.3, 0, 1.4, 0.2],
-  advantages: [1.2, -0.7, 0.4],
-  accuracies: [0.9, 0.05, 0.5],
-  responseMask: MASK,
-  cuSeqlens: OFFSETS,
-};
-const EXACT = { entropyEstimator: "exact", maskedBranch: "differentiable" } as const;
-const COUNTED = [0, 1, 2, 3, 4, 5, 7, 8];
-const TOKENS = COUNTED.length;
-const NONE = { denominatorEpsilon: 0 };
-
-const at = (values: readonly number[], row: number) => values[row] as number;
-const sequenceOf = (row: number) => (row < 4 ? 0 : row < 7 ? 1 : 2);
-const rowsOf = (s: number) => COUNTED.filter((row) => sequenceOf(row) === s);
-const sum = (rows: readonly number[], f: (row: number) => number) =>
-  rows.reduce((total, row) => total + f(row), 0);
-const delta = (row: number) => at(BATCH.logProbs, row) - at(BATCH.oldLogProbs, row);
-const advantage = (row: number) => at(BATCH.advantages, sequenceOf(row));
-/** PPO's clip at ±0.2. */
-const surrogate = (row: number, A = advantage(row)) => {
-  const r = Math.exp(delta(row));
-  return -Math.min(r * A, Math.min(Math.max(r, 0.8), 1.2) * A);
-};
-/** k3 of the masked policy. */
-const perception = (row: number) => {
-  const x = at(BATCH.maskedLogProbs, row) - at(BATCH.logProbs, row);
-  return Math.exp(x) - x - 1;
-};
-
-function evaluate(spec: ObjectiveSpecInput, options: EvaluateOptions = {}, more: object = {}) {
-  return new Objective({ ...NONE, ...spec }).evaluate({ ...BATCH, ...more }, options);
-}
-
-/** Linear interpolation between sorted values, as numpy has it. */
-function quantile(values: readonly number[], q: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const place = q * (sorted.length - 1);
-  const low = Math.floor(place);
-  const [a, b] = [sorted[low] as number, sorted[Math.min(low + 1, sorted.length - 1)] as number];
-  return a + (place - low) * (b - a);
-}
-
-function close(t: Parameters<typeof assertClose>[0], name: string, a: number, b: number): void {
-  assertClose(t, name, a, b, TOLERANCES.engineRows);
-}
+import {
+  advantage,
+  at,
+  BATCH,
+  COUNTED,
+  close,
+  EXACT,
+  evaluate,
+  MASK,
+  OFFSETS,
+  perception,
+  quantile,
+  rowsOf,
+  sequenceOf,
+  sum,
+  surrogate,
+  TOKENS,
+} from "./family-batch.js";
 
 test("perceptionWeighting: weights of sequences, over all tokens", (t) => {
   const coef = { perceptionKlCoef: 0.1 };
@@ -205,91 +167,6 @@ test("rolloutCorrection: the surrogate times bounded ratios, no other term", (t)
   close(t, "rolloutKl", masked.metrics.rolloutKl as number, k1);
 });
 
-test("metrics of the sampler and of the surrogate's ratios", (t) => {
-  const mean = (rows: readonly number[], f: (row: number) => number) => sum(rows, f) / rows.length;
-  const log = (row: number) => at(BATCH.oldLogProbs, row) - at(BATCH.rolloutLogProbs, row);
-  const ofSequences = (f: (rows: readonly number[]) => number) =>
-    mean([0, 1, 2], (s) => f(rowsOf(s)));
-  const { metrics } = evaluate({
-    surrogate: { kind: "icepop", low: 0.75, high: 2 },
-    rolloutCorrection: { max: 3, min: 0.6 },
-  });
-  const metric = (name: keyof typeof metrics, expected: number) =>
-    close(t, name, metrics[name] as number, expected);
-  // The surrogate's ratio is to the sampler.
-  const own = (row: number) => Math.exp(at(BATCH.logProbs, row) - at(BATCH.rolloutLogProbs, row));
-  const ratios = COUNTED.map(own);
-  const dropped = ratios.filter((ratio) => ratio < 0.75 || ratio > 2).length;
-  t.true(dropped > 0 && dropped < TOKENS / 2);
-  metric("surrogateRatioMean", mean(COUNTED, own));
-  metric("surrogateRatioMin", Math.min(...ratios));
-  metric("surrogateRatioMax", Math.max(...ratios));
-  metric("droppedFraction", dropped / TOKENS);
-
-  metric(
-    "rolloutKl",
-    mean(COUNTED, (row) => -log(row)),
-  );
-  metric(
-    "rolloutKl3",
-    mean(COUNTED, (row) => Math.exp(log(row)) - 1 - log(row)),
-  );
-  metric(
-    "rolloutPerplexityGap",
-    ofSequences((rows) => mean(rows, (row) => -log(row))),
-  );
-  metric(
-    "rolloutPerplexity",
-    ofSequences((rows) => Math.exp(-mean(rows, (row) => at(BATCH.rolloutLogProbs, row)))),
-  );
-  metric(
-    "oldPerplexity",
-    ofSequences((rows) => Math.exp(-mean(rows, (row) => at(BATCH.oldLogProbs, row)))),
-  );
-  metric("rolloutChiSquareToken", mean(COUNTED, (row) => Math.exp(log(row)) ** 2) - 1);
-  metric("rolloutChiSquareSequence", ofSequences((rows) => Math.exp(sum(rows, log)) ** 2) - 1);
-
-  const weights = COUNTED.map((row) => Math.min(Math.max(Math.exp(log(row)), 0.6), 3));
-  const total = weights.reduce((all, weight) => all + weight, 0);
-  const squares = weights.reduce((all, weight) => all + weight ** 2, 0);
-  const clipped = COUNTED.filter((row) => Math.exp(log(row)) < 0.6 || Math.exp(log(row)) > 3);
-  t.true(clipped.length > 0);
-  metric("rolloutWeightMean", total / TOKENS);
-  metric("rolloutWeightMin", 0.6);
-  metric("rolloutWeightMax", 3);
-  metric("rolloutClippedFraction", clipped.length / TOKENS);
-  metric("rolloutKeptFraction", 1);
-  metric("rolloutEffectiveSampleSize", total ** 2 / (TOKENS * squares));
-});
-
-test("lengths are of counted tokens, and a batch of no sequences has none", (t) => {
-  const found = evaluate({}).metrics;
-  t.deepEqual(
-    [found.responseLengthMin, found.responseLengthMax, found.responseLengthMean],
-    [2, 4, 8 / 3],
-  );
-  const { metrics, loss } = new Objective({}).evaluate({
-    logProbs: [],
-    advantages: [],
-    cuSeqlens: [0],
-  });
-  const { responseLengthMin, responseLengthMax, responseLengthMean } = metrics;
-  t.deepEqual([loss, responseLengthMin, responseLengthMax, responseLengthMean], [0, 0, 0, 0]);
-});
-
-test("infinite divergences are counted where only one of the two is measured", (t) => {
-  const some = [0.1, Infinity, 0.2, 0.3, 0.4, Infinity, Infinity, 0.5, 0.6];
-  const none = some.map((_, row) => (row === 0 ? Infinity : 0.5));
-  for (const [given, infinite] of [
-    [{ kl: some }, 2],
-    [{ reverseKl: some }, 2],
-    [{ kl: some, reverseKl: none }, 3],
-  ] as const) {
-    t.is(evaluate({}, {}, given).metrics.infiniteKlTokens, infinite);
-  }
-  t.is(evaluate({}).metrics.infiniteKlTokens, undefined);
-});
-
 test("entropyBounds: hinges of every token, and of the mean", (t) => {
   const coefs = { ...EXACT, entropyCoef: 1, maskedEntropyCoef: 1 };
   const hinge = (H: number, low: number, high: number) =>
@@ -319,123 +196,6 @@ test("entropyBounds: hinges of every token, and of the mean", (t) => {
   const inside = evaluate({ ...coefs, entropyBounds: { ...bounds, high: mean + 0.1 } });
   t.is(inside.terms.entropy, 0);
   t.true(valuesOf(inside.gradEntropy).every((x) => x === 0));
-});
-
-test("entropyBounds: a mean below its lower bound is raised, one at a bound is left alone", (t) => {
-  const coefs = { ...EXACT, entropyCoef: 0.5, maskedEntropyCoef: 0.25 };
-  const means = [BATCH.entropy, BATCH.maskedEntropy].map(
-    (values) => sum(COUNTED, (row) => at(values, row)) / TOKENS,
-  );
-  const [mean, masked] = means as [number, number];
-  const low = Math.max(mean, masked) + 0.2;
-  for (const high of [null, low + 1]) {
-    const bounds = { low, high, level: "batch" } as const;
-    const { terms, loss, gradEntropy, gradMaskedEntropy } = evaluate({
-      ...coefs,
-      entropyBounds: bounds,
-    });
-    close(t, "value", terms.entropy, low - mean);
-    close(t, "masked", terms.maskedEntropy, low - masked);
-    close(t, "loss", loss, terms.surrogate + 0.5 * (low - mean) + 0.25 * (low - masked));
-    for (const row of COUNTED) {
-      close(t, `slope ${row}`, valuesOf(gradEntropy)[row] as number, -0.5 / TOKENS);
-      close(t, `masked ${row}`, valuesOf(gradMaskedEntropy)[row] as number, -0.25 / TOKENS);
-    }
-  }
-  // Powers of two, whose mean is exact.
-  const even = { entropy: new Array(9).fill(0.5), maskedEntropy: new Array(9).fill(0.5) };
-  for (const bounds of [
-    { low: 0.5, high: null },
-    { low: null, high: 0.5 },
-  ]) {
-    const spec = { ...coefs, entropyBounds: { ...bounds, level: "batch" } } as const;
-    const { terms, gradEntropy } = evaluate(spec, {}, even);
-    t.is(terms.entropy, 0);
-    t.true(valuesOf(gradEntropy).every((x) => x === 0));
-  }
-});
-
-test("entropyBounds: a mean of sampled entropies, to which an impossible token adds nothing", (t) => {
-  const logProbs = BATCH.logProbs.with(2, -Infinity);
-  const spec = { entropyCoef: 1, entropyBounds: { low: 3, high: null, level: "batch" } } as const;
-  const rows = COUNTED.filter((row) => row !== 2);
-  const mean = sum(rows, (row) => -at(logProbs, row)) / TOKENS;
-  const { terms } = evaluate({ entropyEstimator: "sampled", ...spec }, {}, { logProbs });
-  close(t, "value", terms.entropy, 3 - mean);
-});
-
-test("sftCoef: a single token has all of the weight, and one that is ruled out no slope", (t) => {
-  const accuracies = [0, 0, 1];
-  const responseMask = MASK.map((bit, row) => (row === 8 ? 0 : bit));
-  const only = evaluate({ sftCoef: 0.5 }, {}, { accuracies, responseMask, advantages: [0, 0, 0] });
-  close(t, "sft", only.terms.sft as number, -at(BATCH.logProbs, 7));
-  const gradient = valuesOf(only.gradLogProbs);
-  t.deepEqual([...gradient].map(Math.abs), [0, 0, 0, 0, 0, 0, 0, 0.5, 0]);
-  t.is(gradient[7], -0.5);
-  const logProbs = BATCH.logProbs.with(8, -Infinity);
-  const slopes = valuesOf(
-    evaluate({ sftCoef: 0.5 }, { gradients: true }, { accuracies, logProbs, advantages: [0, 0, 0] })
-      .gradLogProbs,
-  );
-  close(t, "the other", slopes[7] as number, -0.25);
-  t.is(Math.abs(slopes[8] as number), 0);
-});
-
-test("an accuracy of exactly correctThreshold is not correct", (t) => {
-  const accuracies = [0.9, 0.05, 0.5];
-  const spec = { perceptionKlCoef: 0.1, perceptionWeighting: "correct-only", sftCoef: 1 } as const;
-  for (const [correctThreshold, correct] of [
-    [0.5, [0]],
-    [0.49, [0, 2]],
-  ] as const) {
-    const { terms } = evaluate({ ...spec, correctThreshold }, {}, { accuracies });
-    const rows = correct.flatMap(rowsOf);
-    close(t, "perception", terms.perceptionKl, sum(rows, perception) / TOKENS);
-    const expected = sum(rows, (row) => -at(BATCH.logProbs, row)) / rows.length;
-    close(t, "sft", terms.sft as number, expected);
-  }
-});
-
-test("sftCoef: denominatorEpsilon is added to the count of correct tokens", (t) => {
-  const correct = COUNTED.filter((row) => sequenceOf(row) !== 1);
-  const { terms } = evaluate({ sftCoef: 0.5, denominatorEpsilon: 2 });
-  const expected = sum(correct, (row) => -at(BATCH.logProbs, row)) / (correct.length + 2);
-  close(t, "sft", terms.sft as number, expected);
-});
-
-test("tokens of sequences are counts of all, which a mean over kept tokens cannot divide by", (t) => {
-  const policyTokenMask = { by: "entropy", top: 0.5, denominator: "kept" } as const;
-  const denominators = { sequenceTokens: [4, 2, 2] };
-  t.throws(
-    () => evaluate({ policyTokenMask, reduction: "seq-mean-token-mean" }, { denominators }),
-    {
-      code: "ERR_ARGUMENT",
-      message: /a mask of tokens that divides by "all" with denominators\.sequenceTokens/,
-    },
-  );
-  for (const reduction of ["sum", "seq-mean-token-sum"] as const) {
-    const { loss } = evaluate({ policyTokenMask, reduction }, { denominators });
-    t.is(loss, evaluate({ policyTokenMask, reduction }).loss);
-  }
-});
-
-test("an exact KL to the reference has the weight of its token, and must be finite where it is a loss", (t) => {
-  const refKl = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, Number.NaN, 0.8, 0.9];
-  const exact = { refKlEstimator: "exact", reduction: "sum" } as const;
-  const { terms, gradRefKl } = evaluate({ ...exact, refKlCoef: 0.5 }, {}, { refKl });
-  close(t, "value", terms.refKl, 3.8);
-  t.deepEqual(
-    [...valuesOf(gradRefKl)],
-    MASK.map((bit) => bit / 2),
-  );
-  const infinite = { refKl: refKl.with(1, Infinity) };
-  t.throws(() => evaluate({ ...exact, refKlCoef: 0.5 }, {}, infinite), {
-    code: "ERR_NOT_FINITE",
-    message: /refKl\[1\]/,
-  });
-  const unused = evaluate({ ...exact, refKlCoef: 0 }, {}, infinite);
-  t.is(unused.terms.refKl, Infinity);
-  t.true(Number.isFinite(unused.loss));
 });
 
 test("entropyAnnealing: both entropies follow γ as the authors have it", (t) => {
