@@ -16,14 +16,14 @@ const error = (...frames: string[]) => `<error>
 const report = (...errors: string[]) => `<valgrindoutput>${errors.join("")}</valgrindoutput>`;
 
 test("a report is ours where one of its frames is, and names that by its line", (t) => {
-  const own = frame(ADDON, "<fn>load</fn><file>vec_avx2.hpp</file><line>31</line>");
+  const own = frame(ADDON, "<fn>load&lt;float&gt;</fn><file>vec_avx2.hpp</file><line>31</line>");
   const { ours, others } = problemsIn(report(error(frame(NODE)), error(frame(NODE), own)));
   t.is(others, 1);
   t.deepEqual(ours, [
     [
       "Invalid read of size 4",
       "    0x4A5 (/usr/bin/node)",
-      "    load (vec_avx2.hpp:31)",
+      "    load<float> (vec_avx2.hpp:31)",
       "  Address 0x5 is 0 bytes after a block of size 20 alloc'd",
       "    0x4A5 (/usr/bin/node)",
     ].join("\n"),

@@ -31,5 +31,6 @@ function placeOf(frame: string): string {
 }
 
 function within(xml: string, tag: string): string | undefined {
-  return new RegExp(`<${tag}>(.*?)</${tag}>`, "s").exec(xml)?.[1];
+  const text = new RegExp(`<${tag}>(.*?)</${tag}>`, "s").exec(xml)?.[1];
+  return text?.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 }
