@@ -64,7 +64,7 @@ export class NewFile {
   /** Puts it onto the disk, then under its name; where that fails nothing is left of it. */
   async finish(): Promise<void> {
     try {
-      await this.#handle?.sync();
+      await this.#handle?.sync().catch(unlessForbidden);
       await this.#close();
       await rename(this.#temporary, this.target);
       unfinished.delete(this.#temporary);
@@ -94,11 +94,20 @@ export class NewFile {
       const hasGroup = own?.gid === gid || (await this.#give(-1, gid));
       // Only the superuser may give a file away.
       const hasOwner = own?.uid === uid || (await this.#give(uid, -1));
-      await this.#handle?.chmod(rightsOf(mode, hasOwner, hasGroup));
+      const rights = rightsOf(mode, hasOwner, hasGroup);
+      await this.#handle?.chmod(rights).catch((error) => this.#beginAgain(rights, error));
     } catch (error) {
       await this.abandon();
       throw error;
     }
+  }
+
+  /** Where Node's permissions forbid to change those of a file it is made with them, less what the umask takes. */
+  async #beginAgain(rights: number, error: unknown): Promise<void> {
+    unlessForbidden(error);
+    await this.#close();
+    await unlink(this.#temporary);
+    this.#handle = await open(this.#temporary, "wx", rights);
   }
 
   /** Changes the owner or the group, the other being -1; whether that was allowed. */
@@ -169,6 +178,11 @@ async function targetOf(path: string): Promise<string> {
     if (link) throw new Error(`a link to ${await readlink(path)}, which is not there`);
     return resolve(path);
   }
+}
+
+/** Node's permissions forbid calls on open files, whatever may be written: `fchmod` from 22 on, `fsync` from 26 on. */
+function unlessForbidden(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== "ERR_ACCESS_DENIED") throw error;
 }
 
 function nothingThere(error: unknown): undefined {

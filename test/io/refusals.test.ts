@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -124,6 +125,31 @@ test.serial("nobody gains rights where owner or group cannot be kept", async (t)
     }
   }
 });
+
+test.serial(
+  "where Node forbids to change permissions and to synchronise, a file is made with them",
+  async (t) => {
+    const { folder, path } = place("permission");
+    writeFileSync(path, "old");
+    chmodSync(path, 0o640);
+    const handle = await open(process.execPath);
+    const ofHandles = Object.getPrototypeOf(handle);
+    await handle.close();
+    const { chmod, sync } = ofHandles;
+    const forbidden = async () => {
+      throw Object.assign(new Error("API is disabled"), { code: "ERR_ACCESS_DENIED" });
+    };
+    Object.assign(ofHandles, { chmod: forbidden, sync: forbidden });
+    try {
+      await writeNewFile(path, Buffer.from("new"));
+    } finally {
+      Object.assign(ofHandles, { chmod, sync });
+    }
+    t.is(readFileSync(path, "utf8"), "new");
+    t.is(statSync(path).mode & 0o777, 0o640 & ~process.umask());
+    t.deepEqual(readdirSync(folder), ["x.safetensors"]);
+  },
+);
 
 test.serial("owner and group are kept where that is allowed", async (t) => {
   const { path } = place("owner");
