@@ -1,5 +1,5 @@
 /** Where a mask's uniform numbers come from: a seed and whose mask it is, or any source of the caller's. */
-import { arrayLength } from "../core/arrays.js";
+import { arrayLength, isRevoked } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { type DrawKey, keyedUniforms, type Purpose } from "./philox.js";
 
@@ -59,7 +59,8 @@ export function neededSource(where: string, source: DrawSource | undefined): Dra
 }
 
 function ownUniforms(where: string, source: unknown): () => number {
-  if (typeof source === "function") return () => checked(where, "uniforms()", source());
+  if (typeof source === "function" && !isRevoked(source))
+    return () => checked(where, "uniforms()", source());
   if (arrayLength(source) === undefined) {
     const what = "uniforms to be a function or an array of numbers";
     throw expected("ERR_ARGUMENT", where, what, describe(source));

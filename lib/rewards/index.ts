@@ -4,6 +4,7 @@
  * @module papo/rewards
  */
 import { checkText, readOptions } from "../core/arguments.js";
+import { isRevoked } from "../core/arrays.js";
 import { describe, expected } from "../core/errors.js";
 import { numberWithin } from "../core/option-values.js";
 import { sameAnswer } from "./equality.js";
@@ -118,7 +119,7 @@ function judged(
   equal: MathRewardOptions["equal"],
 ): boolean {
   if (equal === undefined) return sameAnswer(answer, reference, tolerance);
-  if (typeof equal !== "function") {
+  if (typeof equal !== "function" || isRevoked(equal)) {
     throw expected("ERR_ARGUMENT", where, "equal to be a function", describe(equal));
   }
   const verdict: unknown = equal(answer, reference);

@@ -1,5 +1,7 @@
 /** A case of the fuzzer: a valid call by name and what is wrong with it, in words that can be written to a file. */
+
 import fc from "fast-check";
+import { isRevoked } from "../../lib/core/arrays.js";
 import { VALUES } from "./values.js";
 import { WAYS } from "./ways.js";
 
@@ -54,6 +56,8 @@ export function placesOf(fields: object, depth = 3): string[] {
 
 /** Objects and arrays of the caller's, that are looked into. */
 export function isContainer(value: unknown): value is object {
+  // Nothing can be put into it.
+  if (isRevoked(value)) return false;
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return Array.isArray(value) || prototype === Object.prototype || prototype === null;
