@@ -68,7 +68,8 @@ onLinux(
       cuSeqlens: [0, rows],
     };
     const has = 1024 * Number(/VmSize:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]);
-    execFileSync("prlimit", ["--pid", process.pid, "--as=" + (has + 2 ** 31)]);
+    // Four arrays and a half: what V8 needs for itself finds room beside them.
+    execFileSync("prlimit", ["--pid", process.pid, "--as=" + (has + 2 ** 31 + 2 ** 28)]);
     const kept = [];
     const ppo = papo.objective("ppo").build();
     console.log(codeOf(() => { for (;;) kept.push(papo.zeros([rows, vocab])); }));
