@@ -33,7 +33,9 @@ const isTyped = (value: unknown): value is Numbers =>
 function ofArray(make: (array: Numbers) => unknown): Make {
   return (valid) => {
     if (isTyped(valid)) return make(valid);
-    if (Array.isArray(valid)) return make(Float64Array.from(valid, Number));
+    // No conversion: another mutation may have put the longest array in here, whose text has no end.
+    const number = (each: unknown) => (typeof each === "number" ? each : OTHERWISE);
+    if (Array.isArray(valid)) return make(Float64Array.from(valid, number));
     if (!(valid instanceof papo.Tensor) || valid.device !== "cpu" || valid.disposed) {
       return OTHERWISE;
     }
