@@ -1,7 +1,7 @@
 /** The family at its edges: bounds met exactly, single tokens, infinite divergences, and every metric by hand. */
 import test from "ava";
 import { Objective } from "../../lib/index.js";
-import { valuesOf } from "./batches.js";
+import { gradientsOf, valuesOf } from "./batches.js";
 import {
   at,
   BATCH,
@@ -209,6 +209,8 @@ test("an exact KL to the reference has the weight of its token, and must be fini
     [...valuesOf(gradRefKl)],
     MASK.map((bit) => bit / 2),
   );
+  const without = evaluate({ ...exact, refKlCoef: 0.5 }, { gradients: false }, { refKl });
+  t.deepEqual(gradientsOf(without), {});
   const infinite = { refKl: refKl.with(1, Infinity) };
   t.throws(() => evaluate({ ...exact, refKlCoef: 0.5 }, {}, infinite), {
     code: "ERR_NOT_FINITE",

@@ -230,7 +230,10 @@ test("sftCoef: the token mean of −log-prob over correct sequences", (t) => {
     const slope = correct.includes(row) ? -0.5 / correct.length : 0;
     close(t, `slope ${row}`, (gradient[row] as number) - (without[row] as number), slope);
   }
-  t.true((metrics.gradShareSft as number) > 0);
+  const slopes = without.reduce((total, slope) => total + Math.abs(slope), 0);
+  close(t, "share", metrics.gradShareSft as number, 0.5 / (slopes + 0.5));
+  const { metrics: negative } = evaluate({ sftCoef: -0.5 });
+  close(t, "negative", negative.gradShareSft as number, 0.5 / (slopes + 0.5));
   t.is(evaluate({}).terms.sft, undefined);
   t.is(evaluate({ sftCoef: 0.5, correctThreshold: 2 }).terms.sft, 0);
 });

@@ -227,6 +227,13 @@ test("a term that is on and has no input is an error that names both", (t) => {
   }
 });
 
+test("a term that is off and has no input is 0", (t) => {
+  const { advantages } = BATCH;
+  const exact = objective({ entropyEstimator: "exact" }).build();
+  const { terms } = exact.evaluate({ logProbs, advantages });
+  t.like(terms, { refKl: 0, perceptionKl: 0, entropy: 0, maskedEntropy: 0 });
+});
+
 test("memory for gradients of logits has no place here", (t) => {
   const batch = { logProbs, advantages: BATCH.advantages };
   t.throws(() => objective().build().evaluate(batch, { inPlace: true }), { code: "ERR_ARGUMENT" });
