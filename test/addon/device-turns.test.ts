@@ -7,14 +7,18 @@ import { limitsOf } from "../../lib/addon/turns.js";
 const buffer = () => ({}) as NativeBuffer;
 const AT_ONCE = limitsOf({ versions: process.versions, env: process.env }).device;
 
-/** Fills the line, so that the next call waits until `empty`. */
+/**
+ * Fills the line, so that the next call waits until `empty`. Other tests of the process may take room, too: then not all of
+ * these begin before that.
+ */
 function fill() {
-  const ends: (() => void)[] = [];
-  const running = Array.from({ length: AT_ONCE }, () =>
-    inDeviceTurn([buffer()], () => new Promise<void>((resolve) => ends.push(resolve))),
-  );
+  let end = () => {};
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const running = Array.from({ length: AT_ONCE }, () => inDeviceTurn([buffer()], () => ended));
   return async () => {
-    for (const end of ends) end();
+    end();
     await Promise.all(running);
   };
 }
