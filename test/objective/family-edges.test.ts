@@ -80,6 +80,8 @@ test("lengths are of counted tokens, and a batch of no sequences has none", (t) 
     [found.responseLengthMin, found.responseLengthMax, found.responseLengthMean],
     [2, 4, 8 / 3],
   );
+  const one = new Objective({}).evaluate({ logProbs: [-1, -2, -3], advantages: [1, 1, 1] }).metrics;
+  t.deepEqual([one.responseLengthMin, one.responseLengthMax, one.responseLengthMean], [3, 3, 3]);
   const { metrics, loss } = new Objective({}).evaluate({
     logProbs: [],
     advantages: [],

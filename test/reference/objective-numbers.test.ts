@@ -1,6 +1,7 @@
 /** The numbers of the reference: what is not said, both sides of every bound, and what is not a number. */
 import test from "ava";
-import { checkNumbers, countedRows } from "../../lib/reference/checks.js";
+import { MOST_ROWS } from "../../lib/core/shape.js";
+import { checkCount, checkNumbers, countedRows } from "../../lib/reference/checks.js";
 import { type ObjectiveNumbers, objectiveNumbers } from "../../lib/reference/objective-numbers.js";
 
 const read = (fields: Partial<ObjectiveNumbers>) => objectiveNumbers("f", fields);
@@ -121,6 +122,16 @@ test("the first element and the last one of an array have to be numbers too", (t
     t.throws(() => countedRows("f", [bit, 1], 2), {
       code: "ERR_RANGE",
       message: `[f] expected responseMask[0] to be 0 or 1, received ${bit}`,
+    });
+  }
+});
+
+test("a count is a whole number from 0 to the most rows there can be", (t) => {
+  for (const count of [0, 1, MOST_ROWS]) t.notThrows(() => checkCount("f", "rows", count));
+  for (const count of [-1, 0.5, MOST_ROWS + 1, Number.NaN]) {
+    t.throws(() => checkCount("f", "rows", count), {
+      code: "ERR_RANGE",
+      message: `[f] expected rows to be an integer from 0 to ${MOST_ROWS}, received ${count}`,
     });
   }
 });

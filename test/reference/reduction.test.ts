@@ -88,3 +88,21 @@ test("a batch may have any number of sequences", (t) => {
 test("a batch of no sequences has no weights", (t) => {
   t.deepEqual([...rowWeights({ rows: 0, sequences: 0, reduction: "token-mean" })], []);
 });
+
+test("where empty sequences are skipped, means are over those with a token at least", (t) => {
+  const skip = {
+    rows: 9,
+    sequences: 3,
+    responseMask: [1, 0, 0, 0, 0, 0, 1, 1, 1],
+    denominatorEpsilon: 0,
+    emptySequences: "skip",
+  } as const;
+  for (const [reduction, first, third] of [
+    ["token-mean", 1 / 4, 1 / 4],
+    ["seq-mean-token-mean", 1 / 2, 1 / 6],
+    ["seq-mean-token-sum", 1 / 2, 1 / 2],
+    ["seq-mean-token-sum-norm", 1 / 6, 1 / 6],
+  ] as const) {
+    assertWeights(t, { ...skip, reduction }, [first, 0, 0, 0, 0, 0, third, third, third]);
+  }
+});

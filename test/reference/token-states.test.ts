@@ -133,3 +133,21 @@ test("ids outside the whole vocabulary and columns past its end are refused", (t
   batch.tokenIds[2] = 18;
   t.throws(() => tokenStatsPartial(part), { code: "ERR_RANGE", message: /tokenIds\[2\] in 0…17/ });
 });
+
+test("states of one policy alone finish to the statistics of one policy", (t) => {
+  const { maskedLogits: _, ...batch } = makeBatch({ vocabSize: 9, full: true });
+  const actual = tokenStatsFinish({ states: tokenStatsPartial(batch), rows: batch.rows });
+  const expected = tokenStats(batch);
+  for (const name of STATISTICS) {
+    assertClose(t, name, actual[name], expected[name], TOLERANCES.reference);
+  }
+});
+
+test("a row that is no distribution has no sampled logit, and is skipped on request", (t) => {
+  const logits = [0, Number.NaN, 1, 2];
+  const states = tokenStatsPartial({ logits, tokenIds: [0, 1], rows: 2, vocabSize: 2 });
+  t.deepEqual([...states.chosen], [-inf, 2]);
+  const stats = tokenStatsFinish({ states, rows: 2, onInvalid: "skip" });
+  t.deepEqual([...stats.invalid], [1, 0]);
+  t.is(stats.logProbs[0], 0);
+});
