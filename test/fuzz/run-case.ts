@@ -182,8 +182,12 @@ function checkMemory(
   failed: boolean,
   code: string | undefined,
 ): void {
-  const writable = DOORS[name]?.writes ?? ((place: string) => /(^|\.)(grad|out\b)/.test(place));
-  const mayBeUnfinished = !failed || (code === FOUND_ON_THE_WAY && !STATISTICS_FIRST.test(name));
+  const door = DOORS[name];
+  const writable = door?.writes ?? ((place: string) => /(^|\.)(grad|out\b)/.test(place));
+  // The addon's own door has no line to leave: what is aborted there runs.
+  const isAborted = door?.raw === true && code === "ERR_ABORTED";
+  const isFound = code === FOUND_ON_THE_WAY && !STATISTICS_FIRST.test(name);
+  const mayBeUnfinished = !failed || isFound || isAborted;
   for (const each of memory) {
     const change = changeOf(each);
     if (change === "none") continue;
