@@ -13,6 +13,7 @@ import {
   valueAndGrad,
   zeros,
 } from "../../lib/index.js";
+import { revoked } from "../support/proxies.js";
 import {
   difference,
   INPUTS,
@@ -314,6 +315,11 @@ for (const backend of ["cpu", "wasm"]) {
     });
     t.throws(() => tfjsObjective({} as never, PAPO), { message: /import \* as tf from/ });
     t.throws(() => tfjsObjective(tf, objective("grpo") as never), { message: /build\(\)/ });
+    t.throws(() => tfjsObjective(tf, revoked({}) as never), { message: /build\(\)/ });
+    t.throws(() => tfjsLoss(tf, "logits" as never, () => ({ loss: 0, gradients: [] })), {
+      code: "ERR_ARGUMENT",
+      message: /logits to be an array of tf\.Tensor, received "logits"/,
+    });
     t.throws(() => tfjsLoss(tf, [], () => ({ loss: 0, gradients: [] })), { code: "ERR_ARGUMENT" });
     const holes = new Array(2 ** 32 - 1) as tf.Tensor[];
     t.throws(() => tfjsLoss(tf, holes, () => ({ loss: 0, gradients: [] })), {

@@ -101,6 +101,7 @@ test("fields that the format does not have are passed over, whatever they hold",
 });
 
 for (const [what, header, message] of [
+  ["a dtype that is a number", '{"x":{"dtype":5}}', /5$/],
   ["a count with a point", `{"x":${U8("[1.0]", "0,1")}}`, /the shape of tensor "x" .*\[1\.0\]$/],
   ["a count with an exponent", `{"x":${U8("[1e0]", "0,1")}}`, /the shape of tensor "x"/],
   ["a negative zero", `{"x":${U8("[-0]")}}`, /the shape of tensor "x" .*\[-0\]$/],

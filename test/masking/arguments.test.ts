@@ -210,6 +210,10 @@ const SENTENCES: readonly (readonly [act: () => unknown, message: string])[] = [
     "[maskBatch] expected imagePitch from 2352 up, received 2351",
   ],
   [
+    () => call(maskBatch, { ...PATCH_ROWS, gridThw: 3 }, { seed: 1, step: 1 }),
+    "[maskBatch] expected batch.gridThw to be an array of [frames, rows, columns], received 3",
+  ],
+  [
     () => call(maskBatch, { ...PATCH_ROWS, gridThw: [] }, { seed: 1, step: 1 }),
     "[maskBatch] expected batch.gridThw to be an array of [frames, rows, columns], received an array of 0",
   ],
