@@ -106,6 +106,14 @@ test("reinforce++ whitens discounted returns of the tokens that count", (t) => {
   assertClose(t, "advantages", advantages, whitened(wanted), EXACT);
 });
 
+test("a discount is at most 1", (t) => {
+  t.notThrows(() => estimateAdvantages("reinforce++", { ...batch, gamma: 1 }));
+  t.throws(() => estimateAdvantages("reinforce++", { ...batch, gamma: 1.01 }), {
+    code: "ERR_RANGE",
+    message: /gamma to be .*1, received 1\.01/,
+  });
+});
+
 test("what a tool wrote inside a response takes no reward away from what came before", (t) => {
   const inside = { rewards: [1, 0], shape: [2, 3], responseMask: [1, 0, 1, 1, 1, 1] } as const;
   const { returns } = estimateAdvantages("reinforce++", inside);

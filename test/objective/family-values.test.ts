@@ -377,6 +377,8 @@ const REFUSED: readonly [ObjectiveSpecInput, EvaluateOptions, object, string, Re
   ],
   [{ surrogate: { kind: "kl-cov", fraction: 0 } }, {}, {}, "ERR_RANGE", /surrogate.fraction/],
   [{ surrogate: { kind: "clip-cov", fraction: 0 } }, {}, {}, "ERR_RANGE", /surrogate.fraction/],
+  [{ surrogate: { kind: "kl-cov", fraction: 1.01 } }, {}, {}, "ERR_RANGE", /surrogate.fraction/],
+  [{ surrogate: { kind: "clip-cov", fraction: 1.01 } }, {}, {}, "ERR_RANGE", /surrogate.fraction/],
   [
     { entropyBounds: { low: null, high: null } },
     {},
