@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import { runPage } from "./report/run-page.js";
@@ -106,7 +107,11 @@ async function trained(
     },
   });
   progress.stop();
-  if (result === undefined) console.log(endOf(batches, checkpoint));
+  if (result === undefined) {
+    console.log(endOf(batches, checkpoint));
+    // A process that is about to end listens to no signal: the same key once more would kill it there.
+    await sleep(Math.max(0, first + SAME_KEY_MS - performance.now()));
+  }
   return result;
 }
 
