@@ -35,8 +35,10 @@ test("only the elements asked for are differentiated, and the point is not moved
   t.deepEqual([...at], [1, 2, 3]);
 });
 
-test("a step of 0 is refused", (t) => {
-  t.throws(() => finiteDifference(() => 0, [1], { step: 0 }), { code: "ERR_RANGE" });
+test("a step of 0 or Infinity is refused", (t) => {
+  for (const step of [0, Infinity]) {
+    t.throws(() => finiteDifference(() => 0, [1], { step }), { code: "ERR_RANGE" });
+  }
 });
 
 test("elements that the point does not have are refused", (t) => {
