@@ -255,3 +255,31 @@ test("a proxy that refuses to be read is refused like anything else that is no p
   }
   t.is(refusal({ rolloutCorrection: { reject: revoked([]) } }).code, "ERR_ARGUMENT");
 });
+
+test("numbers may lie at the ends of their ranges, and no further", (t) => {
+  const masks = (top: number) => ({
+    policyTokenMask: { by: "entropy", top, level: "batch", denominator: "all" },
+  });
+  const ends: readonly (readonly [(value: number) => object, right: number[], wrong: number[]])[] =
+    [
+      [(clipLow) => ({ clipLow }), [0, 1], [-0.01, 1.01]],
+      [(clipHigh) => ({ clipHigh }), [0, 5], [-0.01]],
+      [(clipDual) => ({ clipDual }), [0, 3], [0.5, 1, -1]],
+      [(logRatioLimit) => ({ logRatioLimit }), [0.01, 700], [0, 700.1]],
+      [(exactKlLimit) => ({ exactKlLimit }), [0.01, 0.9], [0, -1]],
+      [masks, [0.01, 1], [0, 1.01]],
+      [(min) => ({ advantageShaping: { kind: "vppo", min } }), [0, 1], [-0.01, 1.01]],
+      [(fraction) => ({ surrogate: { kind: "kl-cov", fraction } }), [0.01, 1], [0, 1.01]],
+      [(max) => ({ perceptionKlMin: 0.5, perceptionKlMax: max }), [0.5, 1], [0.49]],
+      [(high) => ({ entropyBounds: { low: 0.5, high } }), [0.5, 1], [0.49]],
+    ];
+  for (const [specOf, right, wrong] of ends) {
+    for (const value of right) {
+      t.notThrows(() => validateSpec(specOf(value)), JSON.stringify(specOf(value)));
+    }
+    for (const value of wrong) {
+      const { code } = refusal(specOf(value));
+      t.is(code, "ERR_RANGE", JSON.stringify(specOf(value)));
+    }
+  }
+});
