@@ -272,6 +272,9 @@ test("numbers may lie at the ends of their ranges, and no further", (t) => {
       [(fraction) => ({ surrogate: { kind: "kl-cov", fraction } }), [0.01, 1], [0, 1.01]],
       [(max) => ({ perceptionKlMin: 0.5, perceptionKlMax: max }), [0.5, 1], [0.49]],
       [(high) => ({ entropyBounds: { low: 0.5, high } }), [0.5, 1], [0.49]],
+      // The other end is open.
+      [(perceptionKlMin) => ({ perceptionKlMin }), [0.5], []],
+      [(low) => ({ entropyBounds: { low } }), [0.5], []],
     ];
   for (const [specOf, right, wrong] of ends) {
     for (const value of right) {
